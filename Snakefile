@@ -1,0 +1,27 @@
+"""MI-EPO and its baselines, from data to Pareto fronts. See README.md."""
+
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+
+# Snakemake merges --configfile into a config loaded here, so the default would leak into others.
+if not workflow.configfiles:
+
+    configfile: "config/synthetic.yaml"
+
+
+include: "rules/common.smk"
+include: "rules/data.smk"
+include: "rules/oracles.smk"
+include: "rules/sft.smk"
+include: "rules/train.smk"
+include: "rules/evaluate.smk"
+include: "rules/figures.smk"
+include: "rules/report.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        list(PLAN.views),

@@ -1,0 +1,52 @@
+# One response per preference vector and test prompt, its rewards, and the metrics of a task.
+
+
+rule generate_responses:
+    input:
+        upstream("generate"),
+    output:
+        entry("generate"),
+    params:
+        spec=spec("generate"),
+        out=out("generate"),
+    log:
+        job_log("generate"),
+    benchmark:
+        job_log("generate", "tsv")
+    threads: 1
+    shell:
+        run_script("generate_responses")
+
+
+rule score_responses:
+    input:
+        upstream("score"),
+    output:
+        entry("score"),
+    params:
+        spec=spec("score"),
+        out=out("score"),
+    log:
+        job_log("score"),
+    benchmark:
+        job_log("score", "tsv")
+    threads: 1
+    shell:
+        run_script("score_responses")
+
+
+rule compute_metrics:
+    input:
+        upstream("metrics"),
+    output:
+        entry("metrics"),
+    params:
+        spec=spec("metrics"),
+        out=out("metrics"),
+    log:
+        job_log("metrics"),
+    benchmark:
+        job_log("metrics", "tsv")
+    threads: 1
+    shell:
+        run_script("compute_metrics")

@@ -1,0 +1,35 @@
+# Reward oracles that are fitted here, and the statistics that normalise every reward.
+
+
+rule fit_oracle:
+    input:
+        upstream("oracle"),
+    output:
+        entry("oracle"),
+    params:
+        spec=spec("oracle"),
+        out=out("oracle"),
+    log:
+        job_log("oracle"),
+    benchmark:
+        job_log("oracle", "tsv")
+    threads: 1
+    shell:
+        run_script("fit_oracle")
+
+
+rule score_offline:
+    input:
+        upstream("oracle_stats"),
+    output:
+        entry("oracle_stats"),
+    params:
+        spec=spec("oracle_stats"),
+        out=out("oracle_stats"),
+    log:
+        job_log("oracle_stats"),
+    benchmark:
+        job_log("oracle_stats", "tsv")
+    threads: 1
+    shell:
+        run_script("score_offline")

@@ -1,0 +1,18 @@
+# Supervised fine-tuning: where every method starts.
+
+
+rule train_sft:
+    input:
+        upstream("sft"),
+    output:
+        entry("sft"),
+    params:
+        spec=spec("sft"),
+        out=out("sft"),
+    log:
+        job_log("sft"),
+    benchmark:
+        job_log("sft", "tsv")
+    threads: 1
+    shell:
+        run_script("train_sft")

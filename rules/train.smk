@@ -1,0 +1,18 @@
+# Online preference optimisation: MI-EPO and MO-ODPO.
+
+
+rule train_online:
+    input:
+        upstream("train"),
+    output:
+        entry("train"),
+    params:
+        spec=spec("train"),
+        out=out("train"),
+    log:
+        job_log("train"),
+    benchmark:
+        job_log("train", "tsv")
+    threads: 1
+    shell:
+        run_script("train_online")

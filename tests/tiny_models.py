@@ -1,0 +1,119 @@
+"""Randomly initialised models of a few thousand parameters, for tests that need a real network.
+
+The initial weights are drawn wider than usual: with the default 0.02 every next-token
+distribution is almost uniform, and a test could not tell a right position or mask from a wrong one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model
+from transformers import (
+    AutoModelForCausalLM,
+    GPT2Config,
+    LlamaConfig,
+    PretrainedConfig,
+    PreTrainedModel,
+    Qwen3Config,
+)
+
+VOCAB = 101
+WIDTH = 32
+SPECIAL = {"bos_token_id": None, "eos_token_id": 1, "pad_token_id": 0}
+
+
+def tiny_llama(seed: int = 0, *, vocab_size: int = VOCAB) -> PreTrainedModel:
+    """A 2-layer Llama with grouped-query attention and separate input and output embeddings."""
+    return _build(
+        LlamaConfig(
+            vocab_size=vocab_size,
+            hidden_size=WIDTH,
+            intermediate_size=48,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            num_key_value_heads=2,
+            max_position_embeddings=256,
+            tie_word_embeddings=False,
+            initializer_range=0.3,
+            **SPECIAL,
+        ),
+        seed,
+    )
+
+
+def tiny_qwen3(seed: int = 0, *, vocab_size: int = VOCAB) -> PreTrainedModel:
+    """A 2-layer Qwen3: normalised queries and keys, and a head size that is not width / heads."""
+    return _build(
+        Qwen3Config(
+            vocab_size=vocab_size,
+            hidden_size=WIDTH,
+            intermediate_size=48,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            num_key_value_heads=2,
+            head_dim=16,
+            max_position_embeddings=256,
+            tie_word_embeddings=True,
+            initializer_range=0.3,
+            **SPECIAL,
+        ),
+        seed,
+    )
+
+
+def tiny_gpt2(seed: int = 0, *, vocab_size: int = VOCAB, dropout: float = 0.0) -> PreTrainedModel:
+    """A 2-layer GPT-2: learned absolute positions, so wrong position ids show at once."""
+    return _build(
+        GPT2Config(
+            vocab_size=vocab_size,
+            n_embd=WIDTH,
+            n_layer=2,
+            n_head=4,
+            n_positions=256,
+            resid_pdrop=dropout,
+            embd_pdrop=dropout,
+            attn_pdrop=dropout,
+            initializer_range=0.3,
+            **SPECIAL,
+        ),
+        seed,
+    )
+
+
+BUILDERS = {"llama": tiny_llama, "qwen3": tiny_qwen3, "gpt2": tiny_gpt2}
+
+
+def with_lora(model: PreTrainedModel, seed: int = 0) -> PeftModel:
+    """Wrap in a LoRA adapter whose B is random too, so that the adapter changes the outputs."""
+    targets = ["c_attn"] if model.config.model_type == "gpt2" else ["q_proj", "v_proj", "down_proj"]
+    torch.manual_seed(seed)
+    wrapped = get_peft_model(
+        model,
+        LoraConfig(r=4, lora_alpha=8, target_modules=targets, task_type="CAUSAL_LM"),
+    )
+    randomise_lora_b(wrapped, seed)
+    return wrapped
+
+
+def randomise_lora_b(model: PeftModel, seed: int = 0) -> None:
+    """Replace LoRA's initial B = 0, under which policy and reference are the same."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if "lora_B" in name:
+                parameter.copy_(0.3 * torch.randn(parameter.shape, generator=generator))
+
+
+def random_ids(
+    lengths: Sequence[int], generator: torch.Generator, *, vocab_size: int = VOCAB
+) -> list[torch.Tensor]:
+    """One 1-D id tensor per length; ids 0 and 1 (padding, end) are not drawn."""
+    return [torch.randint(2, vocab_size, (length,), generator=generator) for length in lengths]
+
+
+def _build(config: PretrainedConfig, seed: int) -> PreTrainedModel:
+    torch.manual_seed(seed)
+    model = AutoModelForCausalLM.from_config(config, attn_implementation="sdpa")
+    return model.float().eval()

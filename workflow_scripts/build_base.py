@@ -1,0 +1,20 @@
+"""Build the base model's folder: train a small one, or convert or copy a given one.
+
+In:  spec.params: base (kind and its own keys).
+Out: a folder that transformers' from_pretrained loads, with its tokenizer.
+"""
+
+from importlib import import_module
+
+from moa.base_models import module_name
+from moa.job import run
+from moa.store import Job
+
+
+def main(job: Job) -> None:
+    params = job.params["base"]
+    import_module(module_name(params["kind"])).build(params, job.inputs, job.out)
+
+
+if __name__ == "__main__":
+    run(main, __doc__)

@@ -1,0 +1,19 @@
+"""Point stable paths (results/<config>/<task>/figures|tables/...) at the files of a store entry."""
+
+import argparse
+from pathlib import Path
+
+from moa.artefacts import link_view
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--entry", type=Path, required=True, help="a published folder of the store")
+    parser.add_argument("paths", type=Path, nargs="+", help="stable paths, named as its files")
+    args = parser.parse_args()
+    for path in args.paths:
+        link_view(path, args.entry / path.name)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""moa: multi-objective alignment. The library behind the workflow; it knows nothing of Snakemake."""

@@ -1,0 +1,79 @@
+"""Anthropic HH-RLHF: pairs of transcripts that differ in the last assistant turn."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from datasets import Dataset
+
+from moa.datasets.records import IrregularRow, read_rows, to_dataset
+
+log = logging.getLogger(__name__)
+_MARK = re.compile(r"\n\n(Human|Assistant):")
+
+
+def load(params: dict[str, Any], dropped: Counter[str]) -> Dataset:
+    """The dataset kind `hh_rlhf`; params: source, split, revision."""
+    return load_hh_rlhf(
+        params["source"],
+        split=params["split"],
+        revision=params.get("revision"),
+        dropped=dropped,
+    )
+
+
+def load_hh_rlhf(
+    source: str | Path,
+    *,
+    split: str = "train",
+    revision: str | None = None,
+    dropped: Counter[str] | None = None,
+) -> Dataset:
+    """HH-RLHF as records: prompt (all turns up to the last human one), chosen, rejected.
+
+    source: a hub id, or a local .jsonl/.jsonl.gz file with `chosen` and `rejected` transcripts.
+    Rows whose transcripts do not alternate, lack a final assistant turn, or do not share their
+    prompt are dropped; `dropped`, if given, counts them by reason, and a log line does always.
+    """
+    counts: Counter[str] = Counter() if dropped is None else dropped
+
+    def records() -> Iterator[dict[str, Any]]:
+        for row in read_rows(source, split, revision):
+            try:
+                prompt, chosen = split_transcript(row["chosen"])
+                other, rejected = split_transcript(row["rejected"])
+                if prompt != other:
+                    raise IrregularRow("transcripts do not share their prompt")
+            except IrregularRow as error:
+                counts[str(error)] += 1
+            else:
+                yield {"prompt": prompt, "chosen": chosen, "rejected": rejected}
+
+    dataset = to_dataset(records(), counts)
+    log.info("%s: %d rows kept, dropped %s", source, len(dataset), dict(counts) or "none")
+    return dataset
+
+
+def split_transcript(transcript: str) -> tuple[str, str]:
+    """Split a transcript at its last assistant turn: (x, response).
+
+    x starts inside the first human turn (G(x, w) writes that mark) and keeps the marks between
+    turns. Raises: IrregularRow if the turns do not alternate from Human to Assistant.
+    """
+    marks = list(_MARK.finditer(transcript))
+    if not marks or transcript[: marks[0].start()].strip():
+        raise IrregularRow("text before the first speaker mark")
+    speakers = [mark.group(1) for mark in marks]
+    if speakers[-1] != "Assistant":
+        raise IrregularRow("no final assistant turn")
+    if speakers != ["Human", "Assistant"] * (len(marks) // 2):
+        raise IrregularRow("speakers do not alternate")
+    return (
+        transcript[marks[0].end() : marks[-1].start()].strip(),
+        transcript[marks[-1].end() :].strip(),
+    )

@@ -1,0 +1,71 @@
+"""PKU-SafeRLHF: one prompt, two responses, a label for the better and one for the safer."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from datasets import Dataset
+
+from moa.datasets.records import IrregularRow, read_rows, to_dataset
+
+log = logging.getLogger(__name__)
+
+
+def load(params: dict[str, Any], dropped: Counter[str]) -> Dataset:
+    """The dataset kind `pku_saferlhf`; params: source, split, revision."""
+    return load_pku_saferlhf(
+        params["source"],
+        split=params["split"],
+        revision=params.get("revision"),
+        dropped=dropped,
+    )
+
+
+def load_pku_saferlhf(
+    source: str | Path,
+    *,
+    split: str = "train",
+    revision: str | None = None,
+    dropped: Counter[str] | None = None,
+) -> Dataset:
+    """PKU-SafeRLHF as records: chosen is the `better_response_id`'s response.
+
+    Further columns: `safer` (bool: chosen is also the safer one), `chosen_is_safe`,
+    `rejected_is_safe`. source: a hub id, or a local .jsonl/.jsonl.gz file in the same schema.
+    Rows with a missing field or label are dropped; `dropped`, if given, counts them by reason.
+    """
+    counts: Counter[str] = Counter() if dropped is None else dropped
+
+    def records() -> Iterator[dict[str, Any]]:
+        for row in read_rows(source, split, revision):
+            try:
+                yield to_record(row)
+            except IrregularRow as error:
+                counts[str(error)] += 1
+
+    dataset = to_dataset(records(), counts)
+    log.info("%s: %d rows kept, dropped %s", source, len(dataset), dict(counts) or "none")
+    return dataset
+
+
+def to_record(row: dict[str, Any]) -> dict[str, Any]:
+    """One row to the common record. Raises: IrregularRow naming the field at fault."""
+    fields = ("prompt", "response_0", "response_1", "better_response_id", "safer_response_id")
+    for name in fields:
+        if row.get(name) is None:
+            raise IrregularRow(f"no {name}")
+    better, safer = row["better_response_id"], row["safer_response_id"]
+    if better not in (0, 1) or safer not in (0, 1):
+        raise IrregularRow("a response id is neither 0 nor 1")
+    return {
+        "prompt": row["prompt"].strip(),
+        "chosen": row[f"response_{better}"].strip(),
+        "rejected": row[f"response_{1 - better}"].strip(),
+        "safer": better == safer,
+        "chosen_is_safe": row.get(f"is_response_{better}_safe"),
+        "rejected_is_safe": row.get(f"is_response_{1 - better}_safe"),
+    }

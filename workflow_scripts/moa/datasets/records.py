@@ -1,0 +1,73 @@
+"""The common record and what every loader shares: reading rows, dropping bad ones, splitting."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from datasets import Dataset, load_dataset
+
+COLUMNS = ("prompt", "chosen", "rejected")
+
+
+class IrregularRow(ValueError):
+    """A row that cannot become a record; its message is the reason that is counted."""
+
+
+def read_rows(source: str | Path, split: str, revision: str | None) -> Iterator[dict[str, Any]]:
+    """Rows of a local .jsonl or .jsonl.gz file, or else of a split of a hub dataset at a revision.
+
+    Raises: ValueError if a line is not a JSON object (file and line are named).
+    """
+    path = Path(source)
+    if path.name.endswith((".jsonl", ".jsonl.gz")):
+        opener = gzip.open if path.suffix == ".gz" else open
+        with opener(path, "rt", encoding="utf-8") as handle:
+            for number, line in enumerate(handle, start=1):
+                try:
+                    row = json.loads(line)
+                except json.JSONDecodeError as error:
+                    raise ValueError(f"{path}, line {number}: not JSON ({error})") from None
+                if not isinstance(row, dict):
+                    raise ValueError(f"{path}, line {number}: not a JSON object")
+                yield row
+    else:
+        yield from load_dataset(str(source), split=split, revision=revision)
+
+
+def to_dataset(records: Iterable[dict[str, Any]], dropped: Counter[str]) -> Dataset:
+    """Records to a Dataset; rows without a prompt or with an empty response are counted, not kept.
+
+    A `rejected` of None (one response only) is kept; an empty string is an empty response.
+    """
+    kept = []
+    for record in records:
+        if not (record["prompt"] or "").strip():
+            dropped["no prompt"] += 1
+        elif not (record["chosen"] or "").strip() or record["rejected"] == "":
+            dropped["empty response"] += 1
+        else:
+            kept.append(record)
+    return Dataset.from_list(kept)
+
+
+def split_prompts(prompts: list[str], n_train: int, n_test: int, seed: int) -> list[str | None]:
+    """Assign each row `train`, `test` or None (unused) at random, rows with one prompt together.
+
+    n_train and n_test count distinct prompts. Raises: ValueError if there are too few of them.
+    """
+    distinct = sorted(set(prompts))
+    if n_train + n_test > len(distinct):
+        raise ValueError(
+            f"n_train {n_train} + n_test {n_test} is more than the {len(distinct)} distinct prompts "
+            "of the dataset: lower one of them under the task's data"
+        )
+    order = np.random.default_rng(seed).permutation(len(distinct))
+    part = {distinct[i]: "train" for i in order[:n_train]}
+    part.update({distinct[i]: "test" for i in order[n_train : n_train + n_test]})
+    return [part.get(prompt) for prompt in prompts]

@@ -1,0 +1,109 @@
+"""Metrics of a policy conditioned on preference vectors (paper, appendix C), and their intervals.
+
+Rewards are normalised and higher is better. Shapes: M vectors, P prompts, k objectives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+
+def hypervolume(points: Any, reference: Any) -> float:
+    """Volume dominated by `points` (n, k) above `reference` (k,), for maximisation.
+
+    Points that do not beat the reference in every objective add nothing; no points give 0.
+    Source: pymoo's HV, which minimises, so both are negated.
+    """
+    from pymoo.indicators.hv import HV
+
+    ref = np.asarray(reference, dtype=np.float64)
+    pts = np.asarray(points, dtype=np.float64).reshape(-1, ref.shape[0])
+    if not np.isfinite(pts).all() or not np.isfinite(ref).all():
+        raise ValueError("hypervolume: points and reference must be finite")
+    pts = pts[(pts > ref).all(axis=1)]
+    if len(pts) == 0:
+        return 0.0
+    return float(HV(ref_point=-ref)(-pts))
+
+
+def mean_inner_product(weights: Any, rewards: Any) -> float:
+    """MIP, equation 14: the mean over samples of w . s; both (n, k)."""
+    w, r = np.asarray(weights, dtype=np.float64), np.asarray(rewards, dtype=np.float64)
+    if w.shape != r.shape or w.ndim != 2 or len(w) == 0:
+        raise ValueError(f"weights {w.shape} and rewards {r.shape}: both must be (n, k), n > 0")
+    return float((w * r).sum(axis=1).mean())
+
+
+def conditional_reward_dispersion(groups: Sequence[Any]) -> float:
+    """CRD, equations 15-17: the mean over conditions of det(cov(s | w)), ddof = 1.
+
+    groups: one (n_w, k) array per condition. Raises: ValueError if one has fewer than 2 rows.
+    """
+    if len(groups) == 0:
+        raise ValueError("conditional_reward_dispersion: no groups")
+    determinants = []
+    for i, group in enumerate(groups):
+        rows = np.asarray(group, dtype=np.float64)
+        if rows.ndim != 2 or len(rows) < 2:
+            raise ValueError(f"group {i} has shape {rows.shape}: a covariance needs 2 rows or more")
+        determinants.append(np.linalg.det(np.atleast_2d(np.cov(rows, rowvar=False, ddof=1))))
+    return float(np.mean(determinants))
+
+
+def control(weights: Any, points: Any) -> np.ndarray:
+    """Spearman correlation between w_k and the mean reward k over the vectors: (M, k) -> (k,).
+
+    1 means that asking for more of an objective always gives more of it; 0 that w has no effect
+    (constant rewards count as 0).
+    """
+    from scipy.stats import rankdata
+
+    w, p = np.asarray(weights, dtype=np.float64), np.asarray(points, dtype=np.float64)
+    if w.shape != p.shape or w.ndim != 2:
+        raise ValueError(f"weights {w.shape} and points {p.shape}: both must be (M, k)")
+    ranks_w, ranks_p = rankdata(w, axis=0), rankdata(p, axis=0)
+    a, b = ranks_w - ranks_w.mean(axis=0), ranks_p - ranks_p.mean(axis=0)
+    scale = np.sqrt((a**2).sum(axis=0) * (b**2).sum(axis=0))
+    return np.divide((a * b).sum(axis=0), scale, out=np.zeros(w.shape[1]), where=scale > 0)
+
+
+def decodability(logps: Any) -> float:
+    """A lower bound of I(Y; W | X) in nats, from the policy's own likelihoods.
+
+    logps: (P, M, M); entry [p, i, j] = log p(y_i | x_p, w_j), where y_i was sampled under w_i.
+    The InfoNCE bound E log( p(y_i | w_i) / mean_j p(y_i | w_j) ): 0 when w is ignored, at most
+    log M when every response gives its vector away.
+    """
+    scores = np.asarray(logps, dtype=np.float64)
+    if scores.ndim != 3 or scores.shape[1] != scores.shape[2]:
+        raise ValueError(f"logps has shape {scores.shape}, expected (P, M, M)")
+    own = np.diagonal(scores, axis1=1, axis2=2)
+    highest = scores.max(axis=2, keepdims=True)
+    mean = highest[..., 0] + np.log(np.exp(scores - highest).mean(axis=2))
+    return float((own - mean).mean())
+
+
+def bootstrap_interval(
+    rewards: Any,
+    statistic: Callable[[np.ndarray], float],
+    *,
+    resamples: int,
+    rng: np.random.Generator,
+    level: float = 0.95,
+) -> tuple[float, float]:
+    """Percentile interval of `statistic` when the prompts are drawn again with replacement.
+
+    rewards: (M, P, k); prompts (axis 1) are resampled jointly for all vectors, because one prompt
+    is answered under every vector. `statistic` maps such an array to a number.
+    """
+    table = np.asarray(rewards, dtype=np.float64)
+    if table.ndim != 3:
+        raise ValueError(f"rewards has shape {table.shape}, expected (M, P, k)")
+    n = table.shape[1]
+    values = [statistic(table[:, rng.integers(n, size=n)]) for _ in range(resamples)]
+    tail = (1 - level) / 2
+    low, high = np.quantile(values, [tail, 1 - tail])
+    return float(low), float(high)

@@ -1,0 +1,13 @@
+"""Reward oracles: one file per kind. `kind: some_name` means `moa/oracles/some_name.py`.
+
+A kind offers `load(objective, params, artefact) -> Oracle`. One that has to be fitted first offers
+`fit(objective, params, out) -> report` too, and `artefact` is then the folder it wrote. One that
+knows the best possible policy offers `best_points` (see `moa.oracles.synthetic_world`).
+"""
+
+from __future__ import annotations
+
+
+def module_name(kind: str) -> str:
+    """The module that implements a kind; kinds are loaded by name, so adding one changes no key."""
+    return f"moa.oracles.{kind}"

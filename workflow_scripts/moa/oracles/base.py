@@ -1,0 +1,74 @@
+"""The one interface of all reward oracles, and the checks on what they return."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from moa.oracles import module_name
+
+
+class Oracle(Protocol):
+    """Scores responses for one objective; higher is always better.
+
+    It sees the raw prompt x and the cleaned response, never the weights.
+    """
+
+    objective: str
+
+    def score(self, prompts: list[str], responses: list[str]) -> np.ndarray:
+        """One finite float per (prompt, response): (N,)."""
+        ...
+
+
+class OracleError(RuntimeError):
+    """An oracle returned something that is not a reward."""
+
+
+def load_oracles(
+    objectives: Sequence[str], specs: dict[str, dict[str, Any]], inputs: dict[str, Path]
+) -> list[Oracle]:
+    """The task's oracles in the order of its objectives.
+
+    specs: objective -> its config entry (`kind` and parameters). inputs: the job's upstream
+    folders; a fitted oracle's is `oracle/<objective>`.
+    """
+    return [
+        import_module(module_name(specs[name]["kind"])).load(
+            name, specs[name], inputs.get(f"oracle/{name}")
+        )
+        for name in objectives
+    ]
+
+
+def score_all(oracles: Sequence[Oracle], prompts: list[str], responses: list[str]) -> np.ndarray:
+    """Rewards of every oracle: (N, K) float64.
+
+    Raises: OracleError with the oracle's objective and the first offending prompt if one returns
+    the wrong length or a value that is not finite.
+    """
+    columns = []
+    for oracle in oracles:
+        column = np.asarray(oracle.score(prompts, responses), dtype=np.float64)
+        if column.shape != (len(prompts),):
+            raise OracleError(
+                f"oracle {oracle.objective} returned shape {column.shape} for {len(prompts)} "
+                f"responses; the first prompt was {_first(prompts)}"
+            )
+        bad = np.flatnonzero(~np.isfinite(column))
+        if len(bad):
+            raise OracleError(
+                f"oracle {oracle.objective} returned {column[bad[0]]} for the prompt "
+                f"{prompts[bad[0]]!r} and the response {responses[bad[0]]!r} "
+                f"({len(bad)} of {len(column)} scores are not finite)"
+            )
+        columns.append(column)
+    return np.stack(columns, axis=1)
+
+
+def _first(prompts: list[str]) -> str:
+    return repr(prompts[0]) if prompts else "none"

@@ -1,0 +1,36 @@
+"""Exact rewards of the synthetic world, and its best possible policies."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from moa import synthetic
+
+REQUIRES: tuple[str, ...] = ()
+best_points = synthetic.best_points
+
+
+class SyntheticOracle:
+    """One column of `moa.synthetic.rewards`."""
+
+    def __init__(self, objective: str) -> None:
+        if objective not in synthetic.OBJECTIVES:
+            raise ValueError(
+                f"the synthetic world has no objective {objective!r}: "
+                f"choose among {', '.join(synthetic.OBJECTIVES)}"
+            )
+        self.objective = objective
+        self._column = synthetic.OBJECTIVES.index(objective)
+
+    def score(self, prompts: list[str], responses: list[str]) -> np.ndarray:
+        """(N,) rewards; an empty response has no words of any kind, hence 0."""
+        pairs = zip(prompts, responses, strict=True)
+        return np.array([synthetic.rewards(x, y)[self._column] for x, y in pairs])
+
+
+def load(objective: str, params: dict[str, Any], artefact: Path | None) -> SyntheticOracle:
+    """The oracle kind `synthetic_world`; it has no parameters and needs no fitting."""
+    return SyntheticOracle(objective)

@@ -1,0 +1,1 @@
+"""Figures: one file per figure and one shared style. No torch, no transformers."""

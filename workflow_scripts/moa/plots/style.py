@@ -1,0 +1,247 @@
+"""What all figures share: colours, markers, labels, fonts, footnotes, and files equal byte by byte.
+
+Colours are those of Okabe and Ito (2008), told apart with any common colour-vision deficiency; a
+marker per method says the same once more, for print in grey.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import LinearSegmentedColormap, to_hex, to_rgb
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+COLUMN, PAGE = 3.3, 7.0  # inches: one column of a two-column paper, and its full width
+NOTE_SIZE = 7.0  # points; nothing in a figure is set smaller
+INK, GREY = "#222222", "#7f7f7f"
+
+RC: Any = {
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],  # shipped with matplotlib: the same on every machine
+    "font.size": 8,
+    "axes.labelsize": 8,
+    "axes.titlesize": 8.5,
+    "axes.titlelocation": "left",
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "legend.fontsize": 7.5,
+    "legend.frameon": False,
+    "legend.handlelength": 2.2,
+    "legend.columnspacing": 1.4,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.7,
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "text.color": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "xtick.major.width": 0.7,
+    "ytick.major.width": 0.7,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#e8e8e8",
+    "grid.linewidth": 0.6,
+    "lines.linewidth": 1.3,
+    "lines.markersize": 4.5,
+    "text.parse_math": False,  # run names and warnings are free text and may hold a dollar sign
+    "text.usetex": False,
+    "pdf.fonttype": 42,
+    "ps.fonttype": 42,
+    "savefig.bbox": None,
+    "figure.constrained_layout.h_pad": 0.03,
+    "figure.constrained_layout.w_pad": 0.03,
+}
+
+
+@dataclass(frozen=True)
+class Look:
+    """How one run is drawn, the same in every figure."""
+
+    label: str
+    colour: str
+    marker: str
+    linestyle: Any = "-"
+    face: str = ""  # inside of the marker; a variant's is white
+
+    def line(self, **changes: Any) -> dict[str, Any]:
+        """Keyword arguments for `Axes.plot` and for legend handles."""
+        return {
+            "color": self.colour,
+            "marker": self.marker,
+            "linestyle": self.linestyle,
+            "markerfacecolor": self.face or self.colour,
+            "markeredgecolor": self.colour if self.face else "white",
+            "markeredgewidth": 1.0 if self.face else 0.5,
+            **changes,
+        }
+
+
+# Also the order of drawing and of the legend. Add a method: add a line.
+METHODS: dict[str, Look] = {
+    "sft": Look("SFT", "#4d4d4d", "X"),
+    "rlhf": Look("RLHF (single reward)", "#E69F00", "P"),
+    "rewarded_soups": Look("Rewarded Soups", "#CC79A7", "v"),
+    "ric": Look("RiC", "#009E73", "^"),
+    "mo_odpo_scalarised": Look("MO-ODPO (scalarised)", "#56B4E9", "D"),
+    "mo_odpo": Look("MO-ODPO", "#0072B2", "s"),
+    "mi_epo": Look("MI-EPO", "#D55E00", "o"),
+    "optimum": Look("Optimum (enumerated)", GREY, "", (0, (4, 2))),
+}
+_UNKNOWN = Look("", "#8A7A1F", "p")
+# Runs that differ from their method's plain run by config alone: mixed with white (>0) or black.
+_VARIANTS: list[tuple[float, Any]] = [
+    (0.35, (0, (5, 1.5))),
+    (-0.35, (0, (1.5, 1))),
+    (0.55, (0, (5, 1, 1.2, 1))),
+    (-0.55, (0, (7, 2))),
+    (0.15, (0, (1, 1.8))),
+    (-0.15, (0, (3, 1, 1, 1, 1, 1))),
+]
+
+# Viridis without its palest end, which is lost on white paper.
+WEIGHTS = LinearSegmentedColormap.from_list(
+    "weights", mpl.colormaps["viridis"](np.linspace(0.0, 0.86, 64))
+)
+_CORNERS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+
+
+def tint(colour: str, amount: float) -> str:
+    """Mix a colour with white (amount in 0..1) or with black (amount in -1..0)."""
+    target = np.ones(3) if amount > 0 else np.zeros(3)
+    red, green, blue = (1 - abs(amount)) * np.array(to_rgb(colour)) + abs(amount) * target
+    return to_hex((red, green, blue))
+
+
+def looks(runs: Mapping[str, Mapping[str, Any]]) -> dict[str, Look]:
+    """The look of every run, in the order to draw them: methods as in `METHODS`, then by name.
+
+    `runs` maps a name to {"method": ..., "label": ...}. A run named like its method has the
+    method's look; any other has its colour in another tint, dashes and hollow markers. Which
+    variant it gets depends only on the names in `runs`, not on their order.
+    """
+    rank = {method: i for i, method in enumerate(METHODS)}
+    names = sorted(
+        runs,
+        key=lambda n: (rank.get(runs[n]["method"], len(rank)), n != runs[n]["method"], n),
+    )
+    used: dict[str, int] = {}
+    found: dict[str, Look] = {}
+    for name in names:
+        method = runs[name]["method"]
+        base = METHODS.get(method, _UNKNOWN)
+        plain = name == method
+        label = runs[name].get("label") or (base.label if plain and base.label else name)
+        if plain:
+            found[name] = Look(label, base.colour, base.marker)
+            continue
+        nth = used.get(method, 0)
+        used[method] = nth + 1
+        amount, dashes = _VARIANTS[nth % len(_VARIANTS)]
+        found[name] = Look(label, tint(base.colour, amount), base.marker, dashes, "white")
+    return found
+
+
+def weight_colours(vectors: Sequence[Sequence[float]]) -> list[str]:
+    """One colour per preference vector, from the vector alone.
+
+    Two objectives: the place of w_1 on a sequential map. More: a mixture, by weight, of one colour
+    per objective, darker the more even the weights are.
+    """
+    w = np.asarray(vectors, dtype=float)
+    if w.shape[1] == 2:
+        return [to_hex(WEIGHTS(float(x))) for x in w[:, 0]]
+    corners = np.array([to_rgb(_CORNERS[k % len(_CORNERS)]) for k in range(w.shape[1])])
+    w = w / w.sum(axis=1, keepdims=True)
+    evenness = (1 - w.max(axis=1)) / (1 - 1 / w.shape[1])
+    return [to_hex(rgb) for rgb in np.clip((1 - 0.75 * evenness)[:, None] * (w @ corners), 0, 1)]
+
+
+def vector_label(vector: Sequence[float]) -> str:
+    """`.3/.7` for (0.3, 0.7); `1/0` for (1, 0)."""
+    return "/".join(f"{x:.2f}".rstrip("0").rstrip(".").replace("0.", ".", 1) for x in vector)
+
+
+def axis_label(objective: str, *, narrow: bool = False) -> str:
+    return f"{objective}{chr(10) if narrow else ' '}(normalised reward)"
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure outside pyplot's list, so nothing has to be closed; call it within `RC`."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def legend(
+    figure: Figure, handles: Sequence[Any], title: str | None = None, handlelength: float = 2.2
+) -> None:
+    """A legend above all axes in as many columns as fit; the figure grows by its height."""
+    letters = [len(str(handle.get_label())) for handle in handles]
+    columns = next(
+        n
+        for n in range(len(handles), 0, -1)
+        if n == 1 or _legend_width(letters, n, handlelength) < 72 * figure.get_figwidth()
+    )
+    lines = -(-len(handles) // columns) + (title is not None)
+    figure.set_figheight(figure.get_figheight() + lines * 7.5 * 1.5 / 72)
+    place: dict[str, Any] = {"loc": "outside upper center", "ncols": columns}
+    figure.legend(handles=handles, title=title, handlelength=handlelength, **place)
+
+
+def _legend_width(letters: Sequence[int], columns: int, handlelength: float) -> float:
+    """Points, estimated from the number of letters; matplotlib fills a legend by columns."""
+    widest = [max(column) for column in np.array_split(letters, columns)]
+    return sum(7.5 * (0.58 * n + handlelength + 2.2) for n in widest)
+
+
+def handle(look: Look, **changes: Any) -> Line2D:
+    return Line2D([], [], label=look.label, **look.line(**changes))
+
+
+def sample_size(metrics: Mapping[str, Any], names: Sequence[str]) -> str:
+    """`n = 200 prompts, 3 seeds`, for the footnote."""
+    counts = sorted({len(metrics["runs"][name].get("seeds") or {}) for name in names})
+    seeds = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
+    return f"n = {metrics['prompts']} prompts, {seeds} seed{'' if counts == [1] else 's'} per run."
+
+
+def footnote(figure: Figure, paragraphs: Sequence[str]) -> None:
+    """Add a strip for small print below the figure, which grows by it: the axes keep their size."""
+    width, height = figure.get_size_inches()
+    characters = int(width * 72 / (NOTE_SIZE * 0.55))
+    lines = [line for text in paragraphs for line in textwrap.wrap(text, characters)]
+    strip = (len(lines) * NOTE_SIZE * 1.25 + 5) / 72
+    figure.set_size_inches(width, height + strip)
+    share = strip / (height + strip)
+    engine = figure.get_layout_engine()
+    assert engine is not None
+    engine.set(rect=(0, share, 1, 1 - share))  # type: ignore[call-arg]
+    figure.text(
+        0.04 / width,
+        share - 2 / 72 / (height + strip),
+        "\n".join(lines),
+        fontsize=NOTE_SIZE,
+        color="#555555",
+        linespacing=1.15,
+        va="top",
+    )
+
+
+def save(figure: Figure, folder: str | Path, name: str) -> list[Path]:
+    """Write `<name>.pdf` and `<name>.png` (200 dpi) into `folder`; equal figures, equal bytes."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [folder / f"{name}.pdf", folder / f"{name}.png"]
+    with mpl.rc_context(RC):
+        figure.savefig(paths[0], metadata={"CreationDate": None})
+        figure.savefig(paths[1], dpi=200, metadata={"Software": None})
+    return paths

@@ -1,0 +1,161 @@
+"""Publishing artefacts: a folder appears in the store whole, with its manifest, or not at all.
+
+`<store>/<stage>/<name>-<key>/` holds what a job made, its `spec.json` (all that went in), its
+`log.txt` and its `manifest.json` (digests of what came out, versions, commit, hardware, time).
+A folder without a manifest is not a result. A job works in `<store>/../work/<key>/`: `out/` is
+renamed into the store at the end, and `checkpoints/` survives a kill, so that a retry resumes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import resource
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from moa.keys import file_digest
+
+MANIFEST = "manifest.json"
+
+
+@dataclass
+class Job:
+    """What a script gets: its parameters, its inputs' folders, and where to write.
+
+    inputs: role -> folder of a published upstream artefact. out: the folder that will be
+    published. checkpoints: a folder that outlives a killed job. notes: facts for the manifest.
+    """
+
+    spec: dict[str, Any]
+    inputs: dict[str, Path]
+    out: Path
+    checkpoints: Path
+    notes: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        return self.spec["name"]
+
+    @property
+    def params(self) -> dict[str, Any]:
+        return self.spec["params"]
+
+    @property
+    def operation(self) -> dict[str, Any]:
+        return self.spec["operation"]
+
+    @property
+    def seed(self) -> int:
+        return self.spec["seed"] or 0
+
+
+def is_published(folder: Path) -> bool:
+    """Whether a folder of the store is a result: its manifest is the last thing written to it."""
+    return (folder / MANIFEST).is_file()
+
+
+def work_folder(store: Path, key: str) -> Path:
+    """Where the job with this key works: beside the store, so that publishing is one rename."""
+    return store.parent / "work" / key
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """The manifest of a published artefact. Raises FileNotFoundError for anything else."""
+    if not is_published(folder):
+        raise FileNotFoundError(
+            f"{folder} has no {MANIFEST}, so it is not a result: run the job that makes it"
+        )
+    return json.loads((folder / MANIFEST).read_text())
+
+
+@contextmanager
+def publishing(spec: dict[str, Any], out: Path) -> Iterator[Job]:
+    """Run the body with a `Job`; on success publish its folder at `out`, else publish nothing.
+
+    Raises: FileNotFoundError if an upstream artefact is not published.
+    """
+    store = out.resolve().parent.parent
+    work = work_folder(store, out.name.rsplit("-", 1)[1])
+    inputs = {role: store / rel for role, rel in spec["inputs"].items()}
+    for folder in inputs.values():
+        read_manifest(folder)
+    staging = work / "out"
+    shutil.rmtree(staging, ignore_errors=True)
+    staging.mkdir(parents=True)
+    job = Job(spec, inputs, staging, work / "checkpoints")
+    started = time.time()
+    yield job
+    if (work / "log.txt").exists():
+        shutil.copyfile(work / "log.txt", staging / "log.txt")
+    write_json(staging / "spec.json", spec)
+    write_json(staging / MANIFEST, _manifest(job, started))
+    _move_into_place(staging, out)
+    shutil.rmtree(work, ignore_errors=True)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write readable JSON atomically: temporary file, flush to disk, rename."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    with open(temporary, "w", encoding="utf-8") as handle:
+        json.dump(value, handle, indent=1, sort_keys=True, allow_nan=False)
+        handle.write("\n")
+        handle.flush()
+        os.fsync(handle.fileno())
+    os.replace(temporary, path)
+
+
+def _move_into_place(staging: Path, out: Path) -> None:
+    out.parent.mkdir(parents=True, exist_ok=True)
+    if out.exists():  # an empty folder of the workflow manager's, or an entry made anew by force
+        old = out.with_name(f".{out.name}.old-{os.getpid()}")
+        os.rename(out, old)
+        os.rename(staging, out)
+        shutil.rmtree(old)
+    else:
+        os.rename(staging, out)
+
+
+def _manifest(job: Job, started: float) -> dict[str, Any]:
+    files = sorted(p for p in job.out.rglob("*") if p.is_file())
+    peak_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return {
+        "key": job.checkpoints.parent.name,
+        "files": {p.relative_to(job.out).as_posix(): file_digest(p) for p in files},
+        "notes": job.notes,
+        "git_commit": _git_commit(),
+        "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),
+        "wall_seconds": round(time.time() - started, 2),
+        "max_rss_mb": round(peak_kib / 1024, 1),
+        "hardware": {"machine": platform.machine(), "cpus": os.cpu_count(), **_gpus()},
+        "versions": {"python": platform.python_version(), **_installed_versions()},
+    }
+
+
+def _git_commit() -> str | None:
+    here = Path(__file__).parent
+    command = ["git", "-C", str(here), "describe", "--always", "--dirty", "--abbrev=12"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.stdout.strip() or None
+
+
+def _gpus() -> dict[str, Any]:
+    torch = sys.modules.get("torch")  # a job that never needed torch must not load it for this
+    if torch is None or not torch.cuda.is_available():
+        return {}
+    return {"gpus": [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]}
+
+
+def _installed_versions() -> dict[str, str]:
+    names = ("torch", "transformers", "trl", "peft", "accelerate", "datasets", "numpy", "pandas")
+    loaded = [n for n in names if n in sys.modules]
+    return {n: metadata.version(n) for n in loaded}

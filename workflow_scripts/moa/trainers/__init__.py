@@ -1,0 +1,1 @@
+"""Training: supervised fine-tuning, and online preference optimisation (MI-EPO, MO-ODPO)."""

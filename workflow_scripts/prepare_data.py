@@ -1,0 +1,33 @@
+"""Load a task's dataset, split it by prompt, and write data.parquet.
+
+In:  spec.params: data (kind, n_train, n_test, split_seed and the kind's own keys).
+Out: data.parquet with prompt_id, prompt, chosen, rejected, split (and the kind's own columns);
+     rows dropped, by reason, in the manifest's notes.
+"""
+
+from collections import Counter
+from importlib import import_module
+
+from moa.datasets import module_name
+from moa.datasets.records import split_prompts
+from moa.job import log, run
+from moa.store import Job
+
+
+def main(job: Job) -> None:
+    params = job.params["data"]
+    dropped: Counter[str] = Counter()
+    dataset = import_module(module_name(params["kind"])).load(params, dropped)
+    frame = dataset.to_pandas()
+    frame["split"] = split_prompts(
+        frame["prompt"].tolist(), params["n_train"], params["n_test"], params["split_seed"]
+    )
+    frame.insert(0, "prompt_id", frame["prompt"].rank(method="dense").astype(int) - 1)
+    frame = frame[frame["split"].notna()].reset_index(drop=True)
+    frame.to_parquet(job.out / "data.parquet")
+    job.notes = {"dropped": dict(dropped), "rows": frame["split"].value_counts().to_dict()}
+    log.info("%s", job.notes)
+
+
+if __name__ == "__main__":
+    run(main, __doc__)

@@ -1,0 +1,49 @@
+"""Online preference optimisation from the SFT policy: MI-EPO, or MO-ODPO where beta_w is 0.
+
+In:  base, data, sft, oracle_stats, oracle/<objective>; spec.params: objectives, oracles, lora,
+     online.
+Out: adapter/, metrics.jsonl.
+"""
+
+import shutil
+
+import pandas as pd
+
+from moa.job import run
+from moa.oracles.base import load_oracles
+from moa.policies import add_adapter, load_policy, load_tokenizer, save_adapter
+from moa.store import Job
+from moa.tasks import read_stats
+from moa.trainers.common import train
+from moa.trainers.online import OnlineTrainer, training_rows
+
+
+def main(job: Job) -> None:
+    objectives, settings = job.params["objectives"], job.params["online"]
+    tokenizer = load_tokenizer(job.inputs["base"])
+    rows = pd.read_parquet(job.inputs["data"] / "data.parquet").query("split == 'train'")
+    mean, std = read_stats(job.inputs["oracle_stats"], objectives)
+    policy = load_policy(job.inputs["base"], [job.inputs["sft"]], settings["dtype"])
+    trainer = OnlineTrainer(
+        model=add_adapter(policy, job.params["lora"], job.seed),
+        tokenizer=tokenizer,
+        rows=training_rows(
+            rows.to_dict("records"), objectives, tokenizer, settings["max_prompt_tokens"]
+        ),
+        objectives=objectives,
+        oracles=load_oracles(objectives, job.params["oracles"], job.inputs),
+        mean=mean,
+        std=std,
+        settings=settings,
+        operation=job.operation,
+        checkpoints=job.checkpoints,
+        seed=job.seed,
+    )
+    minutes = job.operation["checkpoint_minutes"]
+    metrics = train(trainer, job.checkpoints, job.name, minutes, trainer.save_batch)
+    save_adapter(trainer.accelerator.unwrap_model(trainer.model), job.out)
+    shutil.copy(metrics, job.out)
+
+
+if __name__ == "__main__":
+    run(main, __doc__)
