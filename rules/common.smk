@@ -40,7 +40,9 @@ def job_log(stage, suffix="log"):
 def run_script(name):
     """The command of a job; its output goes to the terminal and to its log."""
     script = Path(workflow.basedir) / "workflow_scripts" / f"{name}.py"
-    return f"{sys.executable} {script} --spec {{params.spec}} --out {{params.out}} 2>&1 | tee {{log}}"
+    return (
+        f"{sys.executable} {script} --spec {{params.spec}} --out {{params.out}} 2>&1 | tee {{log}}"
+    )
 
 
 def find(stage, wildcards):

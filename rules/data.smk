@@ -6,14 +6,14 @@ rule prepare_data:
         upstream("data"),
     output:
         entry("data"),
-    params:
-        spec=spec("data"),
-        out=out("data"),
     log:
         job_log("data"),
     benchmark:
         job_log("data", "tsv")
     threads: 1
+    params:
+        spec=spec("data"),
+        out=out("data"),
     shell:
         run_script("prepare_data")
 
@@ -23,13 +23,13 @@ rule build_base:
         upstream("base"),
     output:
         entry("base"),
-    params:
-        spec=spec("base"),
-        out=out("base"),
     log:
         job_log("base"),
     benchmark:
         job_log("base", "tsv")
     threads: 1
+    params:
+        spec=spec("base"),
+        out=out("base"),
     shell:
         run_script("build_base")

@@ -6,14 +6,14 @@ rule generate_responses:
         upstream("generate"),
     output:
         entry("generate"),
-    params:
-        spec=spec("generate"),
-        out=out("generate"),
     log:
         job_log("generate"),
     benchmark:
         job_log("generate", "tsv")
     threads: 1
+    params:
+        spec=spec("generate"),
+        out=out("generate"),
     shell:
         run_script("generate_responses")
 
@@ -23,14 +23,14 @@ rule score_responses:
         upstream("score"),
     output:
         entry("score"),
-    params:
-        spec=spec("score"),
-        out=out("score"),
     log:
         job_log("score"),
     benchmark:
         job_log("score", "tsv")
     threads: 1
+    params:
+        spec=spec("score"),
+        out=out("score"),
     shell:
         run_script("score_responses")
 
@@ -40,13 +40,13 @@ rule compute_metrics:
         upstream("metrics"),
     output:
         entry("metrics"),
-    params:
-        spec=spec("metrics"),
-        out=out("metrics"),
     log:
         job_log("metrics"),
     benchmark:
         job_log("metrics", "tsv")
     threads: 1
+    params:
+        spec=spec("metrics"),
+        out=out("metrics"),
     shell:
         run_script("compute_metrics")

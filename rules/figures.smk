@@ -9,13 +9,13 @@ rule draw_figure:
     output:
         "results/{config}/{task}/figures/{figure}.pdf",
         "results/{config}/{task}/figures/{figure}.png",
-    params:
-        spec=view_spec(FIGURE),
-        out=view_out(FIGURE),
     log:
         str(LOGS / "figure" / "{config}-{task}-{figure}.log"),
     benchmark:
         str(LOGS / "figure" / "{config}-{task}-{figure}.tsv")
     threads: 1
+    params:
+        spec=view_spec(FIGURE),
+        out=view_out(FIGURE),
     shell:
         run_script("draw_figure") + " && " + LINK

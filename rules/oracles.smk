@@ -6,14 +6,14 @@ rule fit_oracle:
         upstream("oracle"),
     output:
         entry("oracle"),
-    params:
-        spec=spec("oracle"),
-        out=out("oracle"),
     log:
         job_log("oracle"),
     benchmark:
         job_log("oracle", "tsv")
     threads: 1
+    params:
+        spec=spec("oracle"),
+        out=out("oracle"),
     shell:
         run_script("fit_oracle")
 
@@ -23,13 +23,13 @@ rule score_offline:
         upstream("oracle_stats"),
     output:
         entry("oracle_stats"),
-    params:
-        spec=spec("oracle_stats"),
-        out=out("oracle_stats"),
     log:
         job_log("oracle_stats"),
     benchmark:
         job_log("oracle_stats", "tsv")
     threads: 1
+    params:
+        spec=spec("oracle_stats"),
+        out=out("oracle_stats"),
     shell:
         run_script("score_offline")

@@ -11,13 +11,13 @@ rule write_tables:
         "results/{config}/{task}/tables/{table}.md",
         "results/{config}/{task}/tables/{table}.tex",
         "results/{config}/{task}/tables/{table}.json",
-    params:
-        spec=view_spec(TABLE),
-        out=view_out(TABLE),
     log:
         str(LOGS / "table" / "{config}-{task}-{table}.log"),
     benchmark:
         str(LOGS / "table" / "{config}-{task}-{table}.tsv")
     threads: 1
+    params:
+        spec=view_spec(TABLE),
+        out=view_out(TABLE),
     shell:
         run_script("write_tables") + " && " + LINK

@@ -6,13 +6,13 @@ rule train_sft:
         upstream("sft"),
     output:
         entry("sft"),
-    params:
-        spec=spec("sft"),
-        out=out("sft"),
     log:
         job_log("sft"),
     benchmark:
         job_log("sft", "tsv")
     threads: 1
+    params:
+        spec=spec("sft"),
+        out=out("sft"),
     shell:
         run_script("train_sft")

@@ -6,13 +6,13 @@ rule train_online:
         upstream("train"),
     output:
         entry("train"),
-    params:
-        spec=spec("train"),
-        out=out("train"),
     log:
         job_log("train"),
     benchmark:
         job_log("train", "tsv")
     threads: 1
+    params:
+        spec=spec("train"),
+        out=out("train"),
     shell:
         run_script("train_online")

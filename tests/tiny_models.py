@@ -19,6 +19,9 @@ from transformers import (
     Qwen3Config,
 )
 
+# Networks this small gain nothing from threads, which on a busy machine only wait for each other.
+torch.set_num_threads(1)
+
 VOCAB = 101
 WIDTH = 32
 SPECIAL = {"bos_token_id": None, "eos_token_id": 1, "pad_token_id": 0}
@@ -87,11 +90,14 @@ BUILDERS = {"llama": tiny_llama, "qwen3": tiny_qwen3, "gpt2": tiny_gpt2}
 
 def with_lora(model: PreTrainedModel, seed: int = 0) -> PeftModel:
     """Wrap in a LoRA adapter whose B is random too, so that the adapter changes the outputs."""
-    targets = ["c_attn"] if model.config.model_type == "gpt2" else ["q_proj", "v_proj", "down_proj"]
+    gpt2 = model.config.model_type == "gpt2"
+    targets = ["c_attn"] if gpt2 else ["q_proj", "v_proj", "down_proj"]
     torch.manual_seed(seed)
     wrapped = get_peft_model(
         model,
-        LoraConfig(r=4, lora_alpha=8, target_modules=targets, task_type="CAUSAL_LM"),
+        LoraConfig(
+            r=4, lora_alpha=8, target_modules=targets, fan_in_fan_out=gpt2, task_type="CAUSAL_LM"
+        ),
     )
     randomise_lora_b(wrapped, seed)
     return wrapped

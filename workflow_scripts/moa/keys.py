@@ -104,7 +104,7 @@ def _read_source(path: Path, mtime_ns: int, size: int) -> tuple[str, tuple[str, 
                 and isinstance(first.value, ast.Constant)
                 and isinstance(first.value.value, str)
             ):
-                node.body = node.body[1:] or [ast.Pass()]
+                node.body = node.body[1:] or ([] if isinstance(node, ast.Module) else [ast.Pass()])
     digest = hashlib.sha256(ast.dump(tree).encode()).hexdigest()
     return digest, tuple(sorted(imported))
 

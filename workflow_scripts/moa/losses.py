@@ -45,7 +45,7 @@ def mi_epo_loss(
     Raises: ValueError naming the argument whose shape is wrong or which holds a NaN.
     """
     _check(policy_logps, ref_logps, rewards, weights)
-    delta = (policy_logps - ref_logps.detach()).float()
+    delta = policy_logps.float() - ref_logps.detach().float()
     alignment = (weights.float() * _dpo(delta, rewards, beta_c, ties)).sum(dim=1)
     if beta_w == 0:
         exploration = torch.zeros_like(alignment)
@@ -54,7 +54,7 @@ def mi_epo_loss(
             raise ValueError(f"beta_w is {beta_w}: policy_logps_neg and ref_logps_neg are needed")
         _check_tensor("policy_logps_neg", policy_logps_neg, policy_logps.shape)
         _check_tensor("ref_logps_neg", ref_logps_neg, policy_logps.shape)
-        delta_neg = (policy_logps_neg - ref_logps_neg.detach()).float()
+        delta_neg = policy_logps_neg.float() - ref_logps_neg.detach().float()
         # Equation 13's sg(): the gradient reaches the policy through w- only.
         exploration = -F.logsigmoid(beta_w * (delta.detach() - delta_neg)).mean(dim=1)
     return LossOutput((alignment + exploration).mean(), alignment, exploration)
@@ -74,7 +74,7 @@ def scalarised_dpo_loss(
     Shapes and errors as in `mi_epo_loss`; rewards should be normalised, since their scales mix.
     """
     _check(policy_logps, ref_logps, rewards, weights)
-    delta = (policy_logps - ref_logps.detach()).float()
+    delta = policy_logps.float() - ref_logps.detach().float()
     scalar = (rewards.float() * weights.float()[:, None, :]).sum(dim=2, keepdim=True)
     alignment = _dpo(delta, scalar, beta_c, ties)[:, 0]
     return LossOutput(alignment.mean(), alignment, torch.zeros_like(alignment))

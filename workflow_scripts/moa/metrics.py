@@ -20,7 +20,11 @@ def hypervolume(points: Any, reference: Any) -> float:
     from pymoo.indicators.hv import HV
 
     ref = np.asarray(reference, dtype=np.float64)
-    pts = np.asarray(points, dtype=np.float64).reshape(-1, ref.shape[0])
+    pts = np.asarray(points, dtype=np.float64)
+    if pts.size == 0:
+        return 0.0
+    if pts.ndim != 2 or pts.shape[1:] != ref.shape:
+        raise ValueError(f"points {pts.shape} and reference {ref.shape}: expected (n, k) and (k,)")
     if not np.isfinite(pts).all() or not np.isfinite(ref).all():
         raise ValueError("hypervolume: points and reference must be finite")
     pts = pts[(pts > ref).all(axis=1)]

@@ -108,5 +108,6 @@ def single_turn_pair(row: dict[str, Any]) -> tuple[str, str, str] | None:
     """(prompt, chosen, rejected) of a `dpo_en_demo.json` row; None if it has more than one turn."""
     if [turn["from"] for turn in row["conversations"]] != ["human"]:
         return None
-    texts = (row["conversations"][0], row["chosen"], row["rejected"])
-    return tuple(turn["value"].strip() for turn in texts)  # type: ignore[return-value]
+    turns = (row["conversations"][0], row["chosen"], row["rejected"])
+    prompt, chosen, rejected = (turn["value"].strip() for turn in turns)
+    return prompt, chosen, rejected

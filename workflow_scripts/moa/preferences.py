@@ -42,11 +42,7 @@ def sample_weights(
         raise ValueError(f"alpha is {alpha}: the Dirichlet concentration must be above 0")
     if k < 1 or n < 0:
         raise ValueError(f"n is {n} and k is {k}: n must be at least 0 and k at least 1")
-    # A very small alpha can underflow a whole row of gammas to nan: that row is a corner.
     drawn = rng.dirichlet(np.full(k, float(alpha)), size=n)
-    bad = ~np.isfinite(drawn).all(axis=1)
-    if bad.any():
-        drawn[bad] = np.eye(k)[rng.integers(k, size=int(bad.sum()))]
     unit = 10**decimals
     scaled = drawn * unit
     counts = np.floor(scaled).astype(np.int64)

@@ -123,7 +123,7 @@ def achievable(objectives: Sequence[str], risky: bool) -> np.ndarray:
     """Every distinct reward vector that a response to a (risky) request can have: (n, k)."""
     columns = [OBJECTIVES.index(name) for name in objectives]
     counts = [c for c in product(range(N_WORDS + 1), repeat=3) if sum(c) <= N_WORDS]
-    table = np.array([rewards_of_counts(*c, risky) for c in counts])[:, columns]
+    table = np.array([rewards_of_counts(d, c, j, risky) for d, c, j in counts])[:, columns]
     return np.unique(table.round(12), axis=0)
 
 

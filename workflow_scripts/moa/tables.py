@@ -136,14 +136,20 @@ def _notes(metrics: Mapping[str, Any]) -> list[str]:
             f"upper bound for any set of points), MIP {metrics['optimum']['mip']:.3f}."
         )
     for objective, report in metrics["oracle_reports"].items():
-        figures = ", ".join(f"{k} {v:.3f}" for k, v in report["held_out"].items() if v is not None)
+        heldout = "; ".join(_accuracy(kind, figures) for kind, figures in report["heldout"].items())
         notes.append(
-            f"Oracle {objective}: a weak proxy fitted in the workflow; held out: {figures}."
+            f"Oracle {objective}, a weak proxy fitted in the workflow; held out: {heldout}."
         )
     for run in metrics["runs"].values():
         for warning in run["warnings"]:
             notes.append(f"(!) {run['label']}: {warning}.")
     return [line for note in notes for line in (note, "")][:-1]
+
+
+def _accuracy(kind: str, figures: Mapping[str, Any]) -> str:
+    if "auc" in figures:
+        return f"{kind} AUC {figures['auc']:.3f} (n = {figures['n_labels']})"
+    return f"{kind} pair accuracy {figures['pair_accuracy']:.3f} (n = {figures['n_pairs']})"
 
 
 def _escape(text: str) -> str:

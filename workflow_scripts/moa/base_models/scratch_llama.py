@@ -1,7 +1,8 @@
 """A small Llama with a word-level tokenizer, trained from scratch on the synthetic world.
 
-Its corpus is mixed-style responses to all requests, with and without weight blocks, so it knows
-the words and the form of a prompt; w is drawn at random there, so it ignores w.
+Its corpus is mixed-style responses to all requests, under weight blocks of two or three
+objectives, so it knows the words and the form of a prompt; w is drawn at random there, so the
+responses ignore w.
 """
 
 from __future__ import annotations
@@ -81,7 +82,7 @@ def corpus(documents: int, seed: int) -> list[str]:
     for _ in range(documents):
         prompt = requests[rng.integers(len(requests))]
         k = int(rng.integers(2, 4))
-        w = sample_weights(1, 1.0, k, rng)[0]
+        w = sample_weights(1, 0.5, k, rng)[0]  # corners are common, so 1.00 is no rare word
         text = build_prompt(prompt, synthetic.OBJECTIVES[:k], list(w))
         texts.append(f"{text} {synthetic.mixed_style_response(prompt, rng)}")
     return texts

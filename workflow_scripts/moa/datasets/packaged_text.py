@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
 REQUIRES = ("pyrit",)  # the other source is pinned by digest in moa.packaged
+Limits = tuple[int | None, int | None]  # most characters of a prompt, of a response
 _SPEAKER = re.compile(r"\b(Human|Assistant):")
 
 
@@ -49,9 +50,7 @@ def load(params: dict[str, Any], dropped: Counter[str]) -> Dataset:
     return to_dataset(mixed, dropped)
 
 
-def _harmful(
-    limits: tuple[int | None, int | None], dropped: Counter[str]
-) -> Iterator[dict[str, Any]]:
+def _harmful(limits: Limits, dropped: Counter[str]) -> Iterator[dict[str, Any]]:
     by_prompt: dict[str, list[Rating]] = {}
     for row in (*pyrit_ratings("harm"), *pyrit_ratings("objective")):
         if _fits(row.prompt, [row.response], limits, dropped):
@@ -69,9 +68,7 @@ def _harmful(
         }
 
 
-def _ordinary(
-    archive: str, limits: tuple[int | None, int | None], dropped: Counter[str]
-) -> Iterator[dict[str, Any]]:
+def _ordinary(archive: str, limits: Limits, dropped: Counter[str]) -> Iterator[dict[str, Any]]:
     # Pairs first: where a prompt occurs twice, the record with two responses stays.
     pairs = [single_turn_pair(row) for row in llamafactory_rows(archive, "dpo_en_demo.json")]
     found: list[tuple[str, str, str, str | None]] = []
@@ -98,7 +95,7 @@ def _ordinary(
 def _fits(
     prompt: str,
     responses: list[str],
-    limits: tuple[int | None, int | None],
+    limits: Limits,
     dropped: Counter[str],
 ) -> bool:
     max_prompt, max_response = limits

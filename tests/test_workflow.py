@@ -1,0 +1,170 @@
+"""The workflow as a user runs it: a real Snakemake over the tiny config, in a copy of the repository.
+
+One pipeline is made once; each test then changes one thing and looks at what Snakemake makes anew.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+REPO = Path(__file__).resolve().parents[1]
+PARTS = ("Snakefile", "rules", "config", "profiles", "workflow_scripts")
+PARETO = "results/tiny/safety/figures/pareto_fronts.pdf"
+pytestmark = pytest.mark.workflow
+
+
+def copy_repo(target):
+    ignore = shutil.ignore_patterns("__pycache__", "*.egg-info")
+    for name in PARTS:
+        source = REPO / name
+        if source.is_dir():
+            shutil.copytree(source, target / name, ignore=ignore)
+        else:
+            shutil.copy(source, target / name)
+    shutil.copy(REPO / "tests" / "tiny.yaml", target / "tiny.yaml")
+
+
+def snakemake(checkout, *arguments, config="tiny.yaml", check=True):
+    """Run Snakemake in a checkout; returns (the numbers of jobs by rule that it ran, its output)."""
+    command = [sys.executable, "-m", "snakemake", "--profile", "profiles/local"]
+    command += ["--cores", "2", "--configfile", config, *arguments]
+    done = subprocess.run(
+        command,
+        cwd=checkout,
+        env={**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    if check:
+        assert done.returncode == 0, done.stdout[-6000:]
+    jobs: dict[str, int] = {}
+    for line in done.stdout.splitlines():
+        if line.startswith(("rule ", "localrule ")):
+            name = line.split()[1].rstrip(":")
+            jobs[name] = jobs.get(name, 0) + 1
+    jobs.pop("all", None)
+    return jobs, done.stdout
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("checkout")
+    copy_repo(folder)
+    jobs, _ = snakemake(folder)
+    assert jobs == {
+        "prepare_data": 1,
+        "build_base": 1,
+        "score_offline": 1,
+        "train_sft": 1,
+        "train_online": 2,
+        "generate_responses": 2,
+        "score_responses": 2,
+        "compute_metrics": 1,
+        "draw_figure": 2,
+        "write_tables": 1,
+    }
+    return folder
+
+
+def edited(path, old, new):
+    text = path.read_text()
+    assert old in text, f"{old!r} is no longer in {path}"
+    path.write_text(text.replace(old, new))
+
+
+def test_figures_tables_and_entries_are_there(checkout):
+    results = checkout / "results" / "tiny" / "safety"
+    for name in ("pareto_fronts", "reward_distributions"):
+        assert (results / "figures" / f"{name}.pdf").read_bytes().startswith(b"%PDF")
+        assert (results / "figures" / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+    table = pd.read_csv(results / "tables" / "summary.csv")
+    assert table["run"].tolist() == ["mo_odpo", "mi_epo"]
+    assert (table["hv_percent_of_optimum"] < 100).all()
+    assert "2.70" in (results / "tables" / "summary.md").read_text()  # the paper's own, quoted
+    for folder in (checkout / "results" / "store").glob("*/*"):
+        names = {p.name for p in folder.iterdir()}
+        assert {"spec.json", "log.txt", "manifest.json"} <= names, folder
+    assert not list((checkout / "results" / "work").iterdir())
+    logs = checkout / "results" / "logs" / "train"
+    assert len(list(logs.glob("*.log"))) == len(list(logs.glob("*.tsv"))) == 2
+
+
+def test_training_logs_every_promised_figure(checkout):
+    (folder,) = (checkout / "results" / "store" / "train").glob("mi_epo-*")
+    steps = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    promised = {"loss", "loss_alignment", "loss_exploration", "w_distance", "identical", "empty"}
+    promised |= {f"{x}_{o}" for x in ("reward", "ties") for o in ("helpfulness", "harmlessness")}
+    assert promised <= set(steps[0])
+    assert steps[0]["loss_exploration"] > 0
+
+
+def test_a_second_run_does_nothing(checkout):
+    assert snakemake(checkout)[0] == {}
+
+
+def test_touching_one_figure_module_redraws_exactly_that_figure(checkout):
+    module = checkout / "workflow_scripts" / "moa" / "plots" / "pareto_fronts.py"
+    original, before = module.read_text(), os.readlink(checkout / PARETO)
+    module.write_text(original + "\nTOUCHED = True\n")
+    assert snakemake(checkout)[0] == {"draw_figure": 1}
+    assert os.readlink(checkout / PARETO) != before
+    module.write_text(original)
+    assert snakemake(checkout)[0] == {}
+    assert os.readlink(checkout / PARETO) == before
+
+
+def test_a_single_figure_is_a_target(checkout):
+    assert snakemake(checkout, "--force", "--", PARETO)[0] == {"draw_figure": 1}
+
+
+def test_changing_a_parameter_and_back_runs_nothing(checkout):
+    config = yaml.safe_load((checkout / "tiny.yaml").read_text())
+    config["metrics"]["bootstrap_resamples"] = 21
+    (checkout / "changed.yaml").write_text(yaml.safe_dump(config))
+    jobs, _ = snakemake(checkout, config="changed.yaml")
+    assert jobs == {"compute_metrics": 1, "draw_figure": 2, "write_tables": 1}
+    assert snakemake(checkout)[0] == {}
+
+
+def test_a_second_checkout_with_the_same_store_runs_nothing(checkout, tmp_path):
+    copy_repo(tmp_path)
+    config = yaml.safe_load((tmp_path / "tiny.yaml").read_text())
+    config["store"] = str(checkout / "results" / "store")
+    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(config))
+    assert snakemake(tmp_path)[0] == {}
+    assert (tmp_path / PARETO).read_bytes() == (checkout / PARETO).read_bytes()
+
+
+def test_a_half_written_entry_is_made_again(checkout):
+    (folder,) = (checkout / "results" / "store" / "metrics").glob("*/manifest.json")
+    folder.unlink()
+    jobs, _ = snakemake(checkout)
+    assert jobs == {"compute_metrics": 1}
+
+
+def test_two_runs_of_one_spec_give_the_same_bytes(checkout, tmp_path):
+    copy_repo(tmp_path)
+    target = next((checkout / "results" / "store" / "metrics").glob("*/metrics.json"))
+    snakemake(tmp_path)
+    twin = next((tmp_path / "results" / "store" / "metrics").glob("*/metrics.json"))
+    assert twin.parent.name == target.parent.name
+    assert twin.read_bytes() == target.read_bytes()
+
+
+def test_a_mistake_in_the_config_stops_before_any_job_with_one_message(checkout):
+    config = yaml.safe_load((checkout / "tiny.yaml").read_text())
+    config["online"]["beta_W"] = 0.1
+    (checkout / "wrong.yaml").write_text(yaml.safe_dump(config))
+    jobs, output = snakemake(checkout, config="wrong.yaml", check=False)
+    assert jobs == {}
+    assert "online: unknown key 'beta_W'; did you mean 'beta_w'?" in output
+    assert "Traceback" not in output
