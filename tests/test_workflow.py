@@ -81,6 +81,13 @@ def edited(path, old, new):
     path.write_text(text.replace(old, new))
 
 
+def metrics_entry(checkout):
+    """The store entry of the metrics behind the current tables."""
+    table = (checkout / "results" / "tiny" / "safety" / "tables" / "summary.md").resolve().parent
+    spec = json.loads((table / "spec.json").read_text())
+    return table.parent.parent / spec["inputs"]["metrics"]
+
+
 def test_figures_tables_and_entries_are_there(checkout):
     results = checkout / "results" / "tiny" / "safety"
     for name in ("pareto_fronts", "reward_distributions"):
@@ -145,19 +152,17 @@ def test_a_second_checkout_with_the_same_store_runs_nothing(checkout, tmp_path):
 
 
 def test_a_half_written_entry_is_made_again(checkout):
-    (folder,) = (checkout / "results" / "store" / "metrics").glob("*/manifest.json")
-    folder.unlink()
+    (metrics_entry(checkout) / "manifest.json").unlink()
     jobs, _ = snakemake(checkout)
     assert jobs == {"compute_metrics": 1}
 
 
 def test_two_runs_of_one_spec_give_the_same_bytes(checkout, tmp_path):
     copy_repo(tmp_path)
-    target = next((checkout / "results" / "store" / "metrics").glob("*/metrics.json"))
     snakemake(tmp_path)
-    twin = next((tmp_path / "results" / "store" / "metrics").glob("*/metrics.json"))
-    assert twin.parent.name == target.parent.name
-    assert twin.read_bytes() == target.read_bytes()
+    first, second = metrics_entry(checkout), metrics_entry(tmp_path)
+    assert first.name == second.name and first != second
+    assert (first / "metrics.json").read_bytes() == (second / "metrics.json").read_bytes()
 
 
 def test_a_mistake_in_the_config_stops_before_any_job_with_one_message(checkout):

@@ -27,7 +27,7 @@ def main(job: Job) -> None:
     objectives, vectors = p["objectives"], np.array(p["vectors"])
     runs: dict[str, Any] = {}
     n_prompts = 0
-    for name, method in p["runs"].items():
+    for name, method in p["runs"]:
         tables, likelihoods, frames = {}, {}, []
         for role, folder in job.inputs.items():
             if role.startswith(f"score/{name}/"):

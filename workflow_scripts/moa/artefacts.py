@@ -224,7 +224,7 @@ class Plan:
                 "objectives": s["objectives"],
                 "oracles": s["oracles"],
                 "vectors": s["evaluation_vectors"],
-                "runs": {run["name"]: run["method"] for run in s["runs"]},
+                "runs": [[run["name"], run["method"]] for run in s["runs"]],
                 "metrics": s["metrics"],
                 "sft_response": s["sft"]["response"],
             },

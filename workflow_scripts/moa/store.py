@@ -111,7 +111,7 @@ def write_json(path: Path, value: Any) -> None:
     """Write readable JSON atomically: temporary file, flush to disk, rename."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     with open(temporary, "w", encoding="utf-8") as handle:
-        json.dump(value, handle, indent=1, sort_keys=True, allow_nan=False)
+        json.dump(value, handle, indent=1, allow_nan=False)
         handle.write("\n")
         handle.flush()
         os.fsync(handle.fileno())

@@ -23,7 +23,14 @@ from moa.job import JobError
 from moa.progress import Progress
 
 METRICS = "metrics.jsonl"
-_TIMINGS = ("train_runtime", "train_samples_per_second", "train_steps_per_second", "total_flos")
+# Wall times differ between equal runs, and train_loss counts only the steps since a resume.
+_UNSTABLE = (
+    "train_runtime",
+    "train_samples_per_second",
+    "train_steps_per_second",
+    "total_flos",
+    "train_loss",
+)
 
 
 def argument_values(
@@ -129,7 +136,7 @@ class StepLog(TrainerCallback):
 
     @staticmethod
     def _line(entry: dict[str, Any]) -> str:
-        kept = {k: v for k, v in entry.items() if k not in _TIMINGS}
+        kept = {k: v for k, v in entry.items() if k not in _UNSTABLE}
         return json.dumps(kept, sort_keys=True) + "\n"
 
 
@@ -153,7 +160,7 @@ class ShowProgress(TrainerCallback):
         logs: dict[str, float] | None = None,
         **_: Any,
     ) -> None:
-        hidden = ("epoch", "learning_rate", "grad_norm", "entropy", "num_tokens", *_TIMINGS)
+        hidden = ("epoch", "learning_rate", "grad_norm", "entropy", "num_tokens", *_UNSTABLE)
         self._figures = {k: v for k, v in (logs or {}).items() if k not in hidden}
 
     def on_step_end(

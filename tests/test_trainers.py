@@ -1,0 +1,206 @@
+"""Training for real on a tiny model of the synthetic world."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import yaml
+from transformers import TrainerCallback
+
+from moa import synthetic
+from moa.base_models.scratch_llama import build
+from moa.config import resolve, task_sections
+from moa.datasets.synthetic_world import load
+from moa.job import JobError
+from moa.oracles.base import OracleError, load_oracles
+from moa.policies import add_adapter, load_policy, load_tokenizer, save_adapter, truncate_prompt
+from moa.preferences import build_prompt
+from moa.trainers import online as online_module
+from moa.trainers.common import last_checkpoint, train
+from moa.trainers.online import OnlineTrainer, training_rows
+from moa.trainers.sft import conditioned_examples, tokenize_example
+
+OBJECTIVES = ["helpfulness", "harmlessness"]
+OPERATION = {"report_to": [], "checkpoint_minutes": 60}
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory, request):
+    """(base folder, tokenizer, sections of the tiny config)."""
+    path = request.config.rootpath / "tests" / "tiny.yaml"
+    sections = task_sections(resolve(yaml.safe_load(path.read_text())), "safety")
+    base = tmp_path_factory.mktemp("work") / "base"
+    build(sections["policy"]["base"], {}, base)
+    return base, load_tokenizer(base), sections
+
+
+def make_trainer(world, checkpoints, method="mi_epo", oracles=None, **changes):
+    base, tokenizer, sections = world
+    run = next(r for r in sections["runs"] if r["method"] == method)
+    rows = [{"prompt_id": i, "prompt": p} for i, p in enumerate(synthetic.prompts()[::40])]
+    return OnlineTrainer(
+        model=add_adapter(load_policy(base), sections["policy"]["lora"], seed=0),
+        tokenizer=tokenizer,
+        rows=training_rows(rows, OBJECTIVES, tokenizer, 64),
+        objectives=OBJECTIVES,
+        oracles=oracles or load_oracles(OBJECTIVES, sections["oracles"], {}),
+        mean=np.zeros(2),
+        std=np.ones(2),
+        settings={**run["online"], "logging_steps": 1, **changes},
+        operation=OPERATION,
+        checkpoints=checkpoints,
+        seed=0,
+    )
+
+
+def run(trainer, checkpoints):
+    return train(trainer, checkpoints, "test", 60, trainer.save_batch)
+
+
+def test_beta_w_zero_makes_no_pass_under_w_minus(world, tmp_path, monkeypatch):
+    passes = []
+    real = online_module.tree_logprobs
+
+    def spy(model, prefixes, conditions, responses):
+        passes.append(len(conditions[0]))
+        return real(model, prefixes, conditions, responses)
+
+    monkeypatch.setattr(online_module, "tree_logprobs", spy)
+    run(make_trainer(world, tmp_path / "a", "mo_odpo", epochs=0.2), tmp_path / "a")
+    assert set(passes) == {1}
+    passes.clear()
+    run(make_trainer(world, tmp_path / "b", "mi_epo", epochs=0.2), tmp_path / "b")
+    assert set(passes) == {2}
+
+
+def test_the_reference_is_the_policy_below_so_the_first_loss_is_known(world, tmp_path):
+    trainer = make_trainer(world, tmp_path, epochs=0.2)
+    steps = [json.loads(line) for line in run(trainer, tmp_path).read_text().splitlines()]
+    # With the adapter at zero every d is 0: each untied objective gives w_k log 2, and L_YW log 2.
+    assert steps[0]["loss_exploration"] == pytest.approx(np.log(2), rel=1e-4)
+    assert 0 < steps[0]["loss_alignment"] <= np.log(2) + 1e-4
+
+
+class Interrupt(TrainerCallback):
+    """Saves a checkpoint after `save` steps and dies after `die`, as a killed process would."""
+
+    def __init__(self, save, die):
+        self.save, self.die = save, die
+
+    def on_step_end(self, args, state, control, **kwargs):
+        control.should_save = state.global_step == self.save
+
+    def on_step_begin(self, args, state, control, **kwargs):
+        if state.global_step == self.die:
+            raise KeyboardInterrupt
+
+
+def test_a_killed_run_resumes_to_the_same_bytes(world, tmp_path):
+    def finish(trainer, folder):
+        metrics = run(trainer, folder).read_bytes()
+        save_adapter(trainer.model, folder)
+        return metrics, (folder / "adapter" / "adapter_model.safetensors").read_bytes()
+
+    whole = finish(make_trainer(world, tmp_path / "whole", epochs=2), tmp_path / "whole")
+    broken = make_trainer(world, tmp_path / "broken", epochs=2)
+    broken.add_callback(Interrupt(save=3, die=5))
+    with pytest.raises(KeyboardInterrupt):
+        run(broken, tmp_path / "broken")
+    assert last_checkpoint(tmp_path / "broken").name == "checkpoint-3"
+    (tmp_path / "broken" / "checkpoint-4").mkdir()  # a checkpoint cut off while it was written
+    resumed = finish(make_trainer(world, tmp_path / "broken", epochs=2), tmp_path / "broken")
+    assert resumed == whole
+
+
+def test_a_loss_that_is_not_finite_stops_with_the_batch_saved(world, tmp_path):
+    trainer = make_trainer(world, tmp_path, learning_rate=1e30, max_grad_norm=1e30, epochs=2)
+    with pytest.raises(JobError, match=r"step \d+: .* not finite.*saved in") as caught:
+        run(trainer, tmp_path)
+    (saved,) = tmp_path.glob("not_finite_step_*.json")
+    assert str(saved) in str(caught.value)
+    batch = json.loads(saved.read_text())[0]
+    assert len(batch["prompts"]) == len(batch["responses"]) > 0
+
+
+def test_an_oracles_nan_stops_the_run_and_names_it(world, tmp_path):
+    class Broken:
+        objective = "harmlessness"
+
+        def score(self, prompts, responses):
+            return np.full(len(prompts), np.nan)
+
+    oracles = [load_oracles(OBJECTIVES, world[2]["oracles"], {})[0], Broken()]
+    with pytest.raises(OracleError, match="oracle harmlessness returned nan for the prompt"):
+        run(make_trainer(world, tmp_path, oracles=oracles), tmp_path)
+
+
+def test_the_content_of_a_batch_does_not_depend_on_how_it_is_split(world, tmp_path):
+    """Sampling and weights are keyed by prompt, so micro-batches give the same responses."""
+    weights, texts = [], []
+    for micro in (8, 2):
+        trainer = make_trainer(world, tmp_path / str(micro), micro_batch_size=micro)
+        rows = trainer.train_dataset[:8]
+        w, _ = trainer.draw_weights([r["prompt_id"] for r in rows], 5)
+        sampled = []
+        for start in range(0, 8, micro):
+            part = slice(start, start + micro)
+            ids = trainer.encode(rows[part], w[part])
+            sampled += trainer.sample(trainer.model, rows[part], ids, 5)
+        weights.append(w)
+        texts.append([[r.text for r in pair] for pair in sampled])
+    assert (weights[0] == weights[1]).all() and texts[0] == texts[1]
+
+
+def test_sft_loss_falls_on_the_response_and_eos_only(world):
+    tokenizer = world[1]
+    prompt = build_prompt("explain bread today", OBJECTIVES, [0.3, 0.7])
+    example = tokenize_example(prompt, "flour yeast", tokenizer, max_response_tokens=8)
+    learned = [t for t in example["labels"] if t != -100]
+    assert tokenizer.convert_ids_to_tokens(learned) == ["flour", "yeast", "</s>"]
+    assert tokenizer(prompt)["input_ids"] == example["input_ids"][: -len(learned)]
+    cut = tokenize_example(prompt, "flour yeast salt", tokenizer, max_response_tokens=2)
+    assert tokenizer.eos_token_id not in cut["input_ids"]
+
+
+def test_routed_sft_takes_the_response_that_the_drawn_objective_prefers(world):
+    _, tokenizer, sections = world
+    data = load({"corpus_seed": 0}, {}).to_pandas().iloc[:400]
+    data["prompt_id"] = range(len(data))
+    data["rewards"] = [[[1.0, 0.0], [0.0, 1.0]]] * len(data)  # chosen helps, rejected is harmless
+    settings = {**sections["sft"], "response": "routed"}
+    examples = conditioned_examples(data.to_dict("records"), OBJECTIVES, settings, tokenizer, 0)
+    chosen, weight = [], []
+    for row, example in zip(data.itertuples(), examples, strict=True):
+        text = tokenizer.decode([t for t in example["labels"] if t != -100][:-1])
+        chosen.append(text == row.chosen)
+        digits = tokenizer.decode(example["input_ids"]).split("helpfulness ")[1].split(" harm")[0]
+        weight.append(float(digits.replace(" ", "")))
+    assert pd.Series(chosen).corr(pd.Series(weight)) > 0.4
+
+
+def test_long_prompts_lose_their_front_and_never_the_weights(world):
+    tokenizer = world[1]
+    x = " ".join(["today"] * 100 + ["bread"])
+    cut = truncate_prompt(x, OBJECTIVES, tokenizer, 40)
+    ids = tokenizer(build_prompt(cut, OBJECTIVES, [0.3, 0.7]))["input_ids"]
+    assert len(ids) == 40 and x.endswith(cut) and cut.endswith("bread")
+    assert truncate_prompt("explain bread", OBJECTIVES, tokenizer, 40) == "explain bread"
+    with pytest.raises(ValueError, match="max_prompt_tokens"):
+        truncate_prompt(x, OBJECTIVES, tokenizer, 12)
+
+
+def test_dropout_is_on_in_the_policy_pass_and_off_in_sampling_and_reference(world, tmp_path):
+    trainer = make_trainer(world, tmp_path)
+    seen = []
+
+    def note(module, args):
+        seen.append((module.training, torch.is_grad_enabled()))
+
+    layer = next(m for n, m in trainer.model.named_modules() if n.endswith("lora_dropout.default"))
+    layer.register_forward_pre_hook(note)
+    rows = trainer.train_dataset[:2]
+    trainer.compute_loss(trainer.model.train(), rows)
+    assert {grad for training, grad in seen if training} == {True}
+    assert {grad for training, grad in seen if not training} == {False}
