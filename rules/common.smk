@@ -26,6 +26,13 @@ if workflow.is_main_process:  # a job parses this file too, and must not touch w
     sync_views(PLAN, STORE, Path.cwd())
 
 
+# Quiet libraries, so that a job's own lines can be read; the first part is Snakemake's default.
+shell.prefix(
+    "set -euo pipefail; export TRANSFORMERS_VERBOSITY=error HF_HUB_DISABLE_PROGRESS_BARS=1 "
+    "PYTHONWARNINGS=ignore::FutureWarning; "
+)
+
+
 wildcard_constraints:
     name=r"[A-Za-z0-9_-]+",
     key=r"[0-9a-f]{12}",
