@@ -11,8 +11,9 @@ import sys
 import time
 
 import torch
-from moa.logprobs import sequence_logprobs, tree_logprobs
 from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
+
+from moa.logprobs import sequence_logprobs, tree_logprobs
 
 PROMPTS, PREFIX, CONDITION, RESPONSE, REPEATS = 4, 200, 16, 48, 3
 
@@ -60,7 +61,9 @@ def load(folder):
         return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
     shape = {"hidden_size": 576, "intermediate_size": 1536, "num_hidden_layers": 30}
     heads = {"num_attention_heads": 9, "num_key_value_heads": 3}
-    return LlamaForCausalLM(LlamaConfig(vocab_size=49152, tie_word_embeddings=True, **shape, **heads))
+    return LlamaForCausalLM(
+        LlamaConfig(vocab_size=49152, tie_word_embeddings=True, **shape, **heads)
+    )
 
 
 def measure(function, model, grad):

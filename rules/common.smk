@@ -1,11 +1,13 @@
 # Validate the config, plan the artefacts, and the few helpers that all rules share.
 
+import shlex
 import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-sys.path.insert(0, str(Path(workflow.basedir) / "workflow_scripts"))
+SCRIPTS = Path(workflow.basedir) / "workflow_scripts"
+sys.path.insert(0, str(SCRIPTS))
 
 from moa.artefacts import Plan, sync_views
 from moa.config import ConfigError, resolve
@@ -18,9 +20,17 @@ except (ConfigError, ModuleNotFoundError) as error:
 
 STORE = Path(PLAN.config["store"])
 LOGS = Path("results/logs")
+PYTHON = shlex.quote(sys.executable)  # the interpreter that runs Snakemake has what jobs need
 
 if workflow.is_main_process:  # a job parses this file too, and must not touch what others make
     sync_views(PLAN, STORE, Path.cwd())
+
+
+# Quiet libraries, so that a job's own lines can be read; the first part is Snakemake's default.
+shell.prefix(
+    "set -euo pipefail; export TRANSFORMERS_VERBOSITY=error HF_HUB_DISABLE_PROGRESS_BARS=1 "
+    "PYTHONWARNINGS=ignore::FutureWarning; "
+)
 
 
 wildcard_constraints:
@@ -39,10 +49,12 @@ def job_log(stage, suffix="log"):
 
 def run_script(name):
     """The command of a job; its output goes to the terminal and to its log."""
-    script = Path(workflow.basedir) / "workflow_scripts" / f"{name}.py"
-    return (
-        f"{sys.executable} {script} --spec {{params.spec}} --out {{params.out}} 2>&1 | tee {{log}}"
-    )
+    command = f"{PYTHON} {shlex.quote(str(SCRIPTS / name))}.py"
+    return command + " --spec {params.spec:q} --out {params.out:q} 2>&1 | tee {log:q}"
+
+
+# Where trackers write, if the config asks for TensorBoard: it must outlive the job's work folder.
+TENSORBOARD = f"TENSORBOARD_LOGGING_DIR={LOGS}/tensorboard/" + "{wildcards.name}-{wildcards.key} "
 
 
 def find(stage, wildcards):
@@ -84,15 +96,13 @@ def out(stage):
 def view(path):
     """The artefact behind a stable path, from the rule's wildcards."""
 
-    def find(wildcards):
-        found = PLAN.views.get(path.format(**wildcards))
-        if found is None:
-            raise WorkflowError(
-                f"this config makes no {path.format(**wildcards)}; `snakemake --summary all` lists what it makes"
-            )
-        return found[0]
+    def artefact(wildcards):
+        wanted = path.format(**wildcards)
+        if wanted not in PLAN.views:
+            raise WorkflowError(f"this config makes no {wanted}, but: {', '.join(PLAN.views)}")
+        return PLAN.views[wanted][0]
 
-    return find
+    return artefact
 
 
 def view_inputs(path):
@@ -108,4 +118,4 @@ def view_out(path):
 
 
 # Run a script, then point the stable paths at what it published.
-LINK = f"{sys.executable} {Path(workflow.basedir) / 'workflow_scripts' / 'link_views.py'} --entry {{params.out}} {{output}}"
+LINK = f" && {PYTHON} {shlex.quote(str(SCRIPTS / 'link_views.py'))} --entry {{params.out:q}} {{output:q}}"

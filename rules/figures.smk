@@ -18,4 +18,4 @@ rule draw_figure:
         spec=view_spec(FIGURE),
         out=view_out(FIGURE),
     shell:
-        run_script("draw_figure") + " && " + LINK
+        run_script("draw_figure") + LINK

@@ -20,4 +20,4 @@ rule write_tables:
         spec=view_spec(TABLE),
         out=view_out(TABLE),
     shell:
-        run_script("write_tables") + " && " + LINK
+        run_script("write_tables") + LINK

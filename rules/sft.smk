@@ -15,4 +15,4 @@ rule train_sft:
         spec=spec("sft"),
         out=out("sft"),
     shell:
-        run_script("train_sft")
+        TENSORBOARD + run_script("train_sft")

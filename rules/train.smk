@@ -15,4 +15,4 @@ rule train_online:
         spec=spec("train"),
         out=out("train"),
     shell:
-        run_script("train_online")
+        TENSORBOARD + run_script("train_online")

@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+
 from moa.evaluation import response_health, reward_table, summarise_run, warnings
 from moa.preferences import evaluation_vectors
 from moa.tables import summary_frame, summary_latex, summary_markdown

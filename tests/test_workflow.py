@@ -155,7 +155,16 @@ def test_an_entry_without_a_manifest_is_made_again(checkout):
     table = (checkout / "results" / "tiny" / "safety" / "tables" / "summary.md").resolve().parent
     (metrics_entry(checkout) / "manifest.json").unlink()
     (table / "manifest.json").unlink()
-    assert snakemake(checkout)[0] == {"compute_metrics": 1, "write_tables": 1}
+    jobs, _ = snakemake(checkout)
+    assert (
+        {"compute_metrics", "write_tables"}
+        <= set(jobs)
+        <= {
+            "compute_metrics",
+            "write_tables",
+            "draw_figure",
+        }
+    )
 
 
 def test_two_runs_of_one_spec_give_the_same_bytes(checkout, tmp_path):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 METHOD_LABELS = {
     "sft": "SFT",
+    "rlhf": "RLHF (single reward)",
     "rewarded_soups": "Rewarded Soups",
     "ric": "RiC",
+    "mo_odpo_scalarised": "MO-ODPO (scalarised)",
     "mo_odpo": "MO-ODPO",
     "mi_epo": "MI-EPO",
 }

@@ -19,6 +19,8 @@ from matplotlib.colors import LinearSegmentedColormap, to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from moa.labels import METHOD_LABELS
+
 COLUMN, PAGE = 3.3, 7.0  # inches: one column of a two-column paper, and its full width
 NOTE_SIZE = 7.0  # points; nothing in a figure is set smaller
 INK, GREY = "#222222", "#7f7f7f"
@@ -87,13 +89,13 @@ class Look:
 
 # Also the order of drawing and of the legend. Add a method: add a line.
 METHODS: dict[str, Look] = {
-    "sft": Look("SFT", "#4d4d4d", "X"),
-    "rlhf": Look("RLHF (single reward)", "#E69F00", "P"),
-    "rewarded_soups": Look("Rewarded Soups", "#CC79A7", "v"),
-    "ric": Look("RiC", "#009E73", "^"),
-    "mo_odpo_scalarised": Look("MO-ODPO (scalarised)", "#56B4E9", "D"),
-    "mo_odpo": Look("MO-ODPO", "#0072B2", "s"),
-    "mi_epo": Look("MI-EPO", "#D55E00", "o"),
+    "sft": Look(METHOD_LABELS["sft"], "#4d4d4d", "X"),
+    "rlhf": Look(METHOD_LABELS["rlhf"], "#E69F00", "P"),
+    "rewarded_soups": Look(METHOD_LABELS["rewarded_soups"], "#CC79A7", "v"),
+    "ric": Look(METHOD_LABELS["ric"], "#009E73", "^"),
+    "mo_odpo_scalarised": Look(METHOD_LABELS["mo_odpo_scalarised"], "#56B4E9", "D"),
+    "mo_odpo": Look(METHOD_LABELS["mo_odpo"], "#0072B2", "s"),
+    "mi_epo": Look(METHOD_LABELS["mi_epo"], "#D55E00", "o"),
     "optimum": Look("Optimum (enumerated)", GREY, "", (0, (4, 2))),
 }
 _UNKNOWN = Look("", "#8A7A1F", "p")
