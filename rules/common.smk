@@ -71,10 +71,14 @@ def upstream_of(artefact):
 
 
 def write_spec(artefact):
-    """The job's spec.json, written into its work folder when the job is about to be made."""
+    """The job's spec.json: a published entry's own, else written into the job's work folder."""
+    published = STORE / artefact.rel / "spec.json"
+    if published.exists():
+        return str(published)
     path = work_folder(STORE, artefact.key) / "spec.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_json(path, artefact.spec)
+    if not workflow.dryrun:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_json(path, artefact.spec)
     return str(path)
 
 

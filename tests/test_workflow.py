@@ -114,8 +114,12 @@ def test_training_logs_every_promised_figure(checkout):
     assert steps[0]["loss_exploration"] > 0
 
 
-def test_a_second_run_does_nothing(checkout):
+def test_a_second_run_does_nothing_and_a_dry_run_leaves_nothing(checkout, tmp_path):
     assert snakemake(checkout)[0] == {}
+    assert not list((checkout / "results" / "work").iterdir())
+    copy_repo(tmp_path)
+    snakemake(tmp_path, "--dry-run")
+    assert not (tmp_path / "results" / "work").exists()
 
 
 def test_touching_one_figure_module_redraws_exactly_that_figure(checkout):
