@@ -5,15 +5,11 @@ Out: offline_rewards.parquet (prompt_id, candidate, response, raw_<objective>),
      stats.json (mean and std per objective over prompts with dataset responses).
 """
 
-import numpy as np
 import pandas as pd
 
 from moa.job import JobError, log, run
-from moa.oracles.base import load_oracles, score_all
-from moa.progress import Progress
+from moa.oracles.base import load_oracles, score_in_batches
 from moa.store import Job, write_json
-
-BATCH = 256
 
 
 def main(job: Job) -> None:
@@ -28,14 +24,9 @@ def main(job: Job) -> None:
     )
     long = long.dropna(subset=["response"]).rename_axis("row").reset_index()
     oracles = load_oracles(objectives, job.params["oracles"], job.inputs)
-    bar = Progress(len(long), "offline rewards", "responses")
-    parts = []
-    for start in range(0, len(long), BATCH):
-        part = long.iloc[start : start + BATCH]
-        parts.append(score_all(oracles, part["prompt"].tolist(), part["response"].tolist()))
-        bar.update(len(part))
-    bar.close()
-    rewards = np.concatenate(parts)
+    rewards = score_in_batches(
+        oracles, long["prompt"].tolist(), long["response"].tolist(), "offline rewards"
+    )
     mean, std = rewards.mean(axis=0), rewards.std(axis=0, ddof=1)
     if not (std > 0).all():
         raise JobError(

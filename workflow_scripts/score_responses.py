@@ -4,30 +4,19 @@ In:  generate, oracle_stats, oracle/<objective>; spec.params: objectives, oracle
 Out: scores.parquet: the generations with raw_<objective> and norm_<objective>.
 """
 
-import numpy as np
 import pandas as pd
 
 from moa.job import run
-from moa.oracles.base import load_oracles, score_all
-from moa.progress import Progress
+from moa.oracles.base import load_oracles, score_in_batches
 from moa.store import Job
 from moa.tasks import read_stats
-
-BATCH = 256
 
 
 def main(job: Job) -> None:
     objectives = job.params["objectives"]
     frame = pd.read_parquet(job.inputs["generate"] / "generations.parquet")
     oracles = load_oracles(objectives, job.params["oracles"], job.inputs)
-    bar = Progress(len(frame), job.name, "responses")
-    parts = []
-    for start in range(0, len(frame), BATCH):
-        part = frame.iloc[start : start + BATCH]
-        parts.append(score_all(oracles, part["prompt"].tolist(), part["response"].tolist()))
-        bar.update(len(part))
-    bar.close()
-    raw = np.concatenate(parts)
+    raw = score_in_batches(oracles, frame["prompt"].tolist(), frame["response"].tolist(), job.name)
     mean, std = read_stats(job.inputs["oracle_stats"], objectives)
     frame[[f"raw_{name}" for name in objectives]] = raw
     frame[[f"norm_{name}" for name in objectives]] = (raw - mean) / std

@@ -73,6 +73,7 @@ def task_sections(config: dict[str, Any], task: str) -> dict[str, Any]:
                 f"{', '.join(out['objectives'])}"
             )
         _check_kind(oracle, "oracle", f"{where}.oracles.{name}")
+    _check_batches(out["sft"], f"{where}.sft")
     out["evaluation_vectors"] = _vectors(out, where)
     shared = {key: out["policy"][key] for key in SHARED_KEYS}
     out["sft"] |= shared
@@ -95,14 +96,17 @@ def _run(run: dict[str, Any], online: dict[str, Any], where: str) -> dict[str, A
         section["beta_w"] = 0.0
     if section["labels"] == "scalarised" and section["beta_w"] > 0:
         raise ConfigError(f"{label}: labels scalarised goes with method mo_odpo only")
-    for name, values in ((f"{label} in {where}", section),):
-        micro = min(values["micro_batch_size"], values["batch_size"])
-        if values["batch_size"] % micro:
-            raise ConfigError(
-                f"{name}: batch_size {values['batch_size']} is not a multiple of micro_batch_size "
-                f"{micro}; change one of them"
-            )
+    _check_batches(section, f"{label} in {where}")
     return {"name": run["name"], "method": run["method"], "online": section}
+
+
+def _check_batches(section: dict[str, Any], where: str) -> None:
+    micro = min(section["micro_batch_size"], section["batch_size"])
+    if section["batch_size"] % micro:
+        raise ConfigError(
+            f"{where}: batch_size {section['batch_size']} is not a multiple of micro_batch_size "
+            f"{micro}; change one of them"
+        )
 
 
 def _vectors(task: dict[str, Any], where: str) -> list[list[float]]:

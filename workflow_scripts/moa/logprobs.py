@@ -60,11 +60,14 @@ def tree_logprobs(
     Returns: (B, C, R) float32; differentiable.
     Raises: ValueError if the lists do not fit together or a condition is empty.
     """
-    n_b, n_c, n_r = len(prefixes), len(conditions[0]), len(responses[0])
-    if len(conditions) != n_b or len(responses) != n_b:
+    n_b = len(prefixes)
+    if n_b == 0 or len(conditions) != n_b or len(responses) != n_b:
         raise ValueError(
             f"{n_b} prefixes, {len(conditions)} lists of conditions and {len(responses)} of responses"
         )
+    n_c, n_r = len(conditions[0]), len(responses[0])
+    if n_c == 0 or n_r == 0:
+        raise ValueError("tree_logprobs needs at least one condition and one response per prompt")
     if any(len(c) != n_c for c in conditions) or any(len(r) != n_r for r in responses):
         raise ValueError("every prompt needs the same number of conditions and of responses")
     if any(len(c) == 0 for row in conditions for c in row):

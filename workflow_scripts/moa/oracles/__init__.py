@@ -7,7 +7,17 @@ knows the best possible policy offers `best_points` (see `moa.oracles.synthetic_
 
 from __future__ import annotations
 
+from typing import Any
+
 
 def module_name(kind: str) -> str:
     """The module that implements a kind; kinds are loaded by name, so adding one changes no key."""
     return f"moa.oracles.{kind}"
+
+
+def __getattr__(name: str) -> Any:
+    if name == "Oracle":  # the interface, without importing numpy where only names are needed
+        from moa.oracles.base import Oracle
+
+        return Oracle
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -10,6 +10,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from moa.oracles import module_name
+from moa.progress import Progress
+
+BATCH = 256  # responses scored between two updates of the bar
 
 
 class Oracle(Protocol):
@@ -68,6 +71,20 @@ def score_all(oracles: Sequence[Oracle], prompts: list[str], responses: list[str
             )
         columns.append(column)
     return np.stack(columns, axis=1)
+
+
+def score_in_batches(
+    oracles: Sequence[Oracle], prompts: list[str], responses: list[str], title: str
+) -> np.ndarray:
+    """`score_all` over many responses, with a progress bar: (N, K) float64."""
+    bar = Progress(len(prompts), title, "responses")
+    parts = []
+    for start in range(0, len(prompts), BATCH):
+        part = slice(start, start + BATCH)
+        parts.append(score_all(oracles, prompts[part], responses[part]))
+        bar.update(len(parts[-1]))
+    bar.close()
+    return np.concatenate(parts)
 
 
 def _first(prompts: list[str]) -> str:

@@ -43,10 +43,6 @@ def argument_values(
     operation: report_to and checkpoint_minutes, which change no result.
     """
     micro = min(settings["micro_batch_size"], settings["batch_size"])
-    if settings["batch_size"] % micro:
-        raise JobError(
-            f"batch_size {settings['batch_size']} is not a multiple of micro_batch_size {micro}"
-        )
     return {
         "output_dir": str(checkpoints),
         "num_train_epochs": settings["epochs"],
