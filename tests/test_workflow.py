@@ -187,3 +187,29 @@ def test_a_mistake_in_the_config_stops_before_any_job_with_one_message(checkout)
     assert jobs == {}
     assert "online: unknown key 'beta_W'; did you mean 'beta_w'?" in output
     assert "Traceback" not in output
+
+
+def test_a_failing_job_says_why_in_one_line_and_publishes_nothing(checkout, tmp_path):
+    copy_repo(tmp_path)
+    (tmp_path / "workflow_scripts/moa/oracles/broken.py").write_text(
+        "import numpy as np\n\n\n"
+        "class Broken:\n"
+        "    objective = 'harmlessness'\n\n"
+        "    def score(self, prompts, responses):\n"
+        "        return np.full(len(prompts), np.nan)\n\n\n"
+        "def load(objective, params, artefact):\n"
+        "    return Broken()\n"
+    )
+    edited(
+        tmp_path / "config/schema.yaml", "  oracle_kinds:\n", "  oracle_kinds:\n    broken: {}\n"
+    )
+    config = (tmp_path / "tiny.yaml").read_text()
+    config = config.replace("harmlessness: {kind: synthetic_world}", "harmlessness: {kind: broken}")
+    config += f"store: {checkout / 'results' / 'store'}\n"
+    (tmp_path / "tiny.yaml").write_text(config)
+    jobs, output = snakemake(tmp_path, check=False)
+    assert jobs == {"score_offline": 1}
+    said = [line for line in output.splitlines() if "oracle harmlessness returned nan" in line]
+    assert said and all("for the prompt" in line for line in said)
+    assert "Traceback" not in output
+    assert not (tmp_path / "results" / "tiny" / "safety" / "tables").exists()

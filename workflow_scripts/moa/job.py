@@ -35,11 +35,11 @@ def run(main: Callable[[Job], None], description: str | None) -> None:
         try:
             main(job)
         except JobError as error:
-            log.error("%s", error)
-            sys.exit(f"{spec['stage']} {spec['name']} failed: {error}")
+            log.error("%s %s failed: %s", spec["stage"], spec["name"], error)
+            sys.exit(1)
         except Exception:
             log.exception("%s %s failed", spec["stage"], spec["name"])
-            raise
+            sys.exit(1)
 
 
 class JobError(RuntimeError):

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from moa.job import JobError
 from moa.oracles import module_name
 from moa.progress import Progress
 
@@ -28,7 +29,7 @@ class Oracle(Protocol):
         ...
 
 
-class OracleError(RuntimeError):
+class OracleError(JobError):
     """An oracle returned something that is not a reward."""
 
 
