@@ -1,14 +1,17 @@
-"""The grid behind config/synthetic.yaml's budget: MO-ODPO alone, on train prompts, with seed 100.
+"""The grids behind config/synthetic.yaml's budgets: one method, seed 100, train prompts.
 
-    make run && python benchmarks/choose_budget.py 5e-4:10 1e-3:8
+    make setup && .venv/bin/python benchmarks/choose_budget.py mo_odpo learning_rate=5e-4,epochs=10 ...
 
-Each argument is learning_rate:epochs. Starts from seed 0's SFT policy in the store and prints what
-docs/decisions.md lists; nothing is written. Two runs with equal arguments print the same.
+Each further argument is one budget: overrides of the method's section. Trains it with seed 100 (not
+one of the reported seeds) through the workflow, asks the policy for every evaluation vector on 150
+*train* prompts, and prints what docs/decisions.md lists. Test prompts are not touched.
 """
 
 import argparse
+import copy
+import subprocess
 import sys
-import tempfile
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -17,83 +20,94 @@ import torch
 import yaml
 
 from moa.artefacts import Plan
-from moa.config import resolve, task_sections
+from moa.conditioning import module_name
+from moa.config import resolve
 from moa.generation import clean_response, generate, sample_streams
 from moa.metrics import control, hypervolume, mean_inner_product
 from moa.oracles.base import load_oracles, score_all
-from moa.policies import add_adapter, load_policy, load_tokenizer
-from moa.preferences import build_prompt
-from moa.store import is_published
+from moa.policies import load_tokenizer
 from moa.tasks import read_stats
-from moa.trainers.common import train
-from moa.trainers.online import OnlineTrainer, training_rows
 
-SEED, PROMPTS, TASK = 100, 150, "safety"
+SEED, PROMPTS = 100, 150
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("budgets", nargs="+", help="learning_rate:epochs")
+    parser.add_argument("method")
+    parser.add_argument("budgets", nargs="+", help="key=value,key=value of the method's section")
     parser.add_argument("--config", type=Path, default=Path("config/synthetic.yaml"))
+    parser.add_argument("--task", default="safety")
+    parser.add_argument("--cores", default="1")
     args = parser.parse_args()
     torch.set_num_threads(1)
-    config = resolve(yaml.safe_load(args.config.read_text()))
-    sections, folders = task_sections(config, TASK), {}
-    for artefact in Plan(config).artefacts.values():
-        if artefact.name in (TASK, f"{TASK}-s0") or artefact.stage == "base":
-            folders[artefact.stage] = Path(config["store"]) / artefact.rel
-    if not is_published(folders["sft"]):
-        sys.exit(f"{folders['sft']} is not there: run `make run CONFIG={args.config}` first")
-    for budget in args.budgets:
-        rate, epochs = map(float, budget.split(":"))
-        points = reward_points(config, sections, folders, rate, epochs)
-        vectors = np.array(sections["evaluation_vectors"])
+    raw = yaml.safe_load(args.config.read_text())
+    raw |= {"seeds": [SEED], "tasks": {args.task: {**raw["tasks"][args.task], "beta_w_sweep": []}}}
+    raw["runs"] = [
+        {"name": f"budget{i}", "method": args.method, "overrides": overrides(budget)}
+        for i, budget in enumerate(args.budgets)
+    ]
+    plan = Plan(resolve(copy.deepcopy(raw)))
+    found = [a for a in plan.artefacts.values() if a.stage == "generate"]
+    train(raw, [a for g in found for a in g.inputs.values()], plan, args.cores)
+    store = Path(plan.config["store"])
+    for budget, artefact in zip(args.budgets, found, strict=True):
+        vectors = np.array(artefact.spec["params"]["vectors"])
+        points = reward_points(store, artefact)
         print(
-            f"{rate:g} x {epochs:g} epochs: control {control(vectors, points).round(2)}, "
-            f"HV {hypervolume(points, [-1, -1]):.2f}, MIP {mean_inner_product(vectors, points):.2f}"
+            f"{args.method} {budget}: control {control(vectors, points).round(2)}, "
+            f"HV {hypervolume(points, [-1] * vectors.shape[1]):.2f}, "
+            f"MIP {mean_inner_product(vectors, points):.2f}"
         )
-        print("  " + " ".join(f"({a:.2f}, {b:.2f})" for a, b in points), flush=True)
+        print("  " + " ".join("(" + ", ".join(f"{v:.2f}" for v in p) + ")" for p in points))
 
 
-def reward_points(config, sections, folders, rate, epochs):
-    """Train MO-ODPO with one budget; mean normalised rewards per vector on train prompts: (M, K)."""
-    objectives = sections["objectives"]
-    online = next(r["online"] for r in sections["runs"] if r["method"] == "mo_odpo")
-    tokenizer = load_tokenizer(folders["base"])
-    data = pd.read_parquet(folders["data"] / "data.parquet").query("split == 'train'")
-    mean, std = read_stats(folders["oracle_stats"], objectives)
-    oracles = load_oracles(objectives, sections["oracles"], {})
-    policy = load_policy(folders["base"], [folders["sft"]])
-    with tempfile.TemporaryDirectory() as checkpoints:
-        trainer = OnlineTrainer(
-            add_adapter(policy, sections["policy"]["lora"], SEED),
-            tokenizer,
-            training_rows(
-                data.to_dict("records"), objectives, tokenizer, online["max_prompt_tokens"]
-            ),
-            objectives,
-            oracles,
-            mean,
-            std,
-            {**online, "learning_rate": rate, "epochs": epochs},
-            config["operation"],
-            Path(checkpoints),
-            SEED,
-        )
-        train(trainer, Path(checkpoints), "budget", 60)
+def overrides(budget: str) -> dict:
+    """`learning_rate=5e-4,epochs=10` as a dictionary; values as in YAML, numbers as numbers."""
+    pairs = [item.split("=") for item in budget.split(",")]
+    number = {key: value.replace(".", "", 1).replace("e-", "", 1).isdigit() for key, value in pairs}
+    return {k: float(v) if number[k] and not v.isdigit() else yaml.safe_load(v) for k, v in pairs}
+
+
+def train(raw: dict, needed: list, plan: Plan, cores: str) -> None:
+    """Have the workflow make the entries that the responses need."""
+    config = Path("results/work/budget.yaml")
+    config.parent.mkdir(parents=True, exist_ok=True)
+    config.write_text(yaml.safe_dump(raw))
+    command = [sys.executable, "-m", "snakemake", "--profile", "profiles/local", "--cores", cores]
+    command += ["--configfile", str(config), "--quiet", "all", "--"]
+    targets = sorted({f"{plan.config['store']}/{a.rel}/manifest.json" for a in needed})
+    subprocess.run([*command, *targets], check=True, stdout=sys.stderr)
+
+
+def reward_points(store: Path, artefact) -> np.ndarray:
+    """Mean normalised rewards of a policy on train prompts, per vector: (M, K)."""
+    params = artefact.spec["params"]
+    inputs = {role: store / a.rel for role, a in artefact.inputs.items()}
+    settings, objectives = params["evaluation"], params["objectives"]
+    policy = import_module(module_name(params["conditioning"])).load(inputs, params)
+    tokenizer = load_tokenizer(inputs["base"])
+    data = pd.read_parquet(inputs["data"] / "data.parquet").query("split == 'train'")
     prompts = data.drop_duplicates("prompt_id")["prompt"].tolist()[:PROMPTS]
-    length, points = online["max_new_tokens"], []
-    for v, w in enumerate(sections["evaluation_vectors"]):
-        texts = [build_prompt(x, objectives, w) for x in prompts]
+    trained = next(a for role, a in artefact.inputs.items() if role.startswith(("policy", "exp")))
+    mean, std = read_stats(store / trained.inputs["oracle_stats"].rel, objectives)
+    specs = trained.spec["params"]["oracles"]
+    oracles = load_oracles(
+        objectives, {o: specs.get(o, next(iter(specs.values()))) for o in objectives}, {}
+    )
+    length, points = settings["max_new_tokens"], []
+    for v, w in enumerate(params["vectors"]):
         sampled = generate(
-            trainer.model,
-            [torch.tensor(ids) for ids in tokenizer(texts)["input_ids"]],
+            policy.at(w),
+            [
+                torch.tensor(ids)
+                for ids in tokenizer([policy.prompt(x, w) for x in prompts])["input_ids"]
+            ],
             sample_streams([(9, v, i) for i in range(len(prompts))], 1, length),
             max_new_tokens=length,
-            temperature=sections["generation"]["temperature"],
-            top_p=sections["generation"]["top_p"],
+            temperature=settings["temperature"],
+            top_p=settings["top_p"],
             eos_token_id=tokenizer.eos_token_id,
             pad_token_id=tokenizer.pad_token_id,
             batch_size=PROMPTS,

@@ -1,4 +1,4 @@
-# Online preference optimisation: MI-EPO and MO-ODPO.
+# Every method from the SFT policy on: online preference optimisation, RLHF experts, RiC.
 
 
 rule train_online:
@@ -16,3 +16,37 @@ rule train_online:
         out=out("train"),
     shell:
         TENSORBOARD + run_script("train_online")
+
+
+rule train_expert:
+    input:
+        upstream("expert"),
+    output:
+        entry("expert"),
+    log:
+        job_log("expert"),
+    benchmark:
+        job_log("expert", "tsv")
+    threads: 1
+    params:
+        spec=spec("expert"),
+        out=out("expert"),
+    shell:
+        TENSORBOARD + run_script("train_expert")
+
+
+rule train_ric:
+    input:
+        upstream("ric"),
+    output:
+        entry("ric"),
+    log:
+        job_log("ric"),
+    benchmark:
+        job_log("ric", "tsv")
+    threads: 1
+    params:
+        spec=spec("ric"),
+        out=out("ric"),
+    shell:
+        TENSORBOARD + run_script("train_ric")

@@ -85,6 +85,26 @@ def put(config, path, value):
             [{"name": "a", "method": "mo_odpo", "overrides": {"beta_w": 0.1}}],
             r"runs.a.overrides.beta_w is 0.1, but mo_odpo has no exploration term",
         ),
+        (
+            "runs",
+            [{"name": "a", "method": "ric", "overrides": {"beta_w": 0.1}}],
+            r"runs.a.overrides: unknown key 'beta_w'",
+        ),
+        (
+            "runs",
+            [{"name": "a", "method": "sft", "overrides": {"epochs": 1}}],
+            r"runs.a.overrides: sft has nothing to override",
+        ),
+        (
+            "runs",
+            [{"name": "ric", "method": "mi_epo"}],
+            r"runs.ric: a run of method mi_epo cannot have the name of another method",
+        ),
+        (
+            "runs",
+            [{"name": "mo_odpo_scalarised", "method": "mo_odpo"}],
+            r"runs.mo_odpo_scalarised: the name stands for labels scalarised",
+        ),
     ],
 )
 def test_a_mistake_is_explained(config, path, value, said):
@@ -100,11 +120,11 @@ def test_the_given_configs_are_valid():
 
 
 def test_defaults_are_the_papers(config):
-    for section in ("online", "sft", "generation"):
+    for section in ("online", "sft", "generation", "experts", "ric"):
         config.pop(section)
     config["policy"] = {"base": config["policy"]["base"]}
     sections = task_sections(resolve(config), "safety")
-    runs = {run["name"]: run["online"] for run in sections["runs"]}
+    runs = {run["name"]: run["settings"] for run in sections["runs"]}
     online = runs["mi_epo"]
     assert (online["beta_c"], online["beta_w"], online["epochs"]) == (0.1, 0.01, 2)
     assert (online["learning_rate"], online["batch_size"], online["warmup_ratio"]) == (
@@ -127,8 +147,21 @@ def test_defaults_are_the_papers(config):
 
 def test_a_task_overrides_a_section_and_a_run_overrides_the_task(config):
     config["tasks"]["safety"]["online"] = {"alpha": 1.0, "epochs": 3}
-    config["runs"].append({"name": "wide", "method": "mi_epo", "overrides": {"alpha": 2.0}})
-    runs = {r["name"]: r["online"] for r in task_sections(resolve(config), "safety")["runs"]}
+    wide = {"alpha": 2.0, "lora": {"rank": 3}}
+    config["runs"].append({"name": "wide", "method": "mi_epo", "overrides": wide})
+    runs = {r["name"]: r["settings"] for r in task_sections(resolve(config), "safety")["runs"]}
     assert (runs["mi_epo"]["alpha"], runs["mi_epo"]["epochs"]) == (1.0, 3)
     assert (runs["wide"]["alpha"], runs["wide"]["epochs"]) == (2.0, 3)
     assert runs["wide"]["learning_rate"] == config["online"]["learning_rate"]
+    sections = task_sections(resolve(config), "safety")
+    ranks = {run["name"]: run["lora"]["rank"] for run in sections["runs"]}
+    assert (ranks["wide"], ranks["mi_epo"]) == (3, sections["policy"]["lora"]["rank"])
+
+
+def test_a_sweep_differs_in_beta_w_alone(config):
+    config["tasks"]["safety"]["beta_w_sweep"] = [0, 0.003]
+    sections = task_sections(resolve(config), "safety")
+    runs = {run["name"]: run["settings"] for run in sections["runs"]}
+    sweep = {run["name"]: run["settings"] for run in sections["sweep_runs"]}
+    assert sweep["beta_w_0"] == runs["mo_odpo"]
+    assert sweep["beta_w_0_003"] == {**runs["mi_epo"], "beta_w": 0.003}

@@ -10,6 +10,7 @@ import pytest
 
 from moa import embedding, linear_head, packaged
 from moa.oracles import embedding_head
+from moa.ratings import assistant, humor, rows
 
 ARCHIVE = Path(__file__).resolve().parent.parent / packaged.ARCHIVE
 
@@ -77,14 +78,20 @@ def real():
         pytest.skip(f"no {packaged.ARCHIVE}: see the head of {packaged.LOCK}")
 
 
+def ordinary(archive, n):
+    found = packaged.llamafactory_rows(archive, "alpaca_en_demo.json")
+    return [(row["instruction"], row["output"]) for row in found if not row["input"]][:n]
+
+
 @pytest.fixture(scope="module")
 def fitted(real, tmp_path_factory):
-    """Both heads on every second rating and 40 ordinary answers, texts cut at 32 tokens."""
+    """All heads on every second rating and few ordinary answers, texts cut at 32 tokens."""
     patch = pytest.MonkeyPatch()
-    patch.setattr(embedding_head, "N_ORDINARY", 40)
+    patch.setattr(rows, "N_ORDINARY", 40)
     patch.setattr(embedding_head, "L2_GRID", (100.0,))
     every = packaged.pyrit_ratings
-    patch.setattr(embedding_head, "pyrit_ratings", lambda folder: every(folder)[::2])
+    patch.setattr(assistant, "pyrit_ratings", lambda folder: every(folder)[::2])
+    patch.setattr(humor, "ordinary_answers", lambda archive: ordinary(archive, 300))
     out = tmp_path_factory.mktemp("heads")
     params = {"archive": str(ARCHIVE), "max_tokens": 32}
     reports = {
@@ -107,6 +114,80 @@ def test_helpfulness_does_not_reward_emptiness(fitted):
     assert report["empty_response_score"] < real - std
     assert report["few_words_response_score"] < real
     assert report["prompt_repeated_response_score"] < real
+
+
+def test_humor_beats_chance_on_people_s_labels(fitted):
+    heldout = fitted[1]["humor"]["heldout"]
+    assert heldout["human rating, one setup"]["pair_accuracy"] > 0.6
+    assert heldout["human rating, no setup"]["auc"] > 0.53
+    # Held out as a source: chance is 0.5 for a head that learned the other source's style only.
+    assert heldout["human-written joke, ordinary answer"]["pair_accuracy"] > 0.6
+
+
+def test_humor_rewards_no_way_around_a_joke(fitted):
+    report = fitted[1]["humor"]
+    least = report["real_response_score"] - report["real_response_std"]
+    for kind in (
+        "empty",
+        "word_repeated",
+        "prompt_repeated",
+        "laughter",
+        "ordinary_answer",
+        "refusal",
+    ):
+        assert report[f"{kind}_response_score"] < least
+    assert report["few_words_response_score"] < report["real_response_score"]
+    assert report["line_rated_0_response_score"] < report["human_written_joke_response_score"]
+
+
+def test_humor_sees_the_response_only(fitted):
+    out, _ = fitted
+    oracle = embedding_head.load("humor", {}, out / "humor")
+    joke = "I told my suitcase there is no trip this year. Now it has emotional baggage."
+    scores = oracle.score(["Tell me a joke.", "What is the capital of France?"], [joke, joke])
+    assert scores[0] == scores[1]
+    other = embedding_head.load("helpfulness", {}, out / "helpfulness")
+    assert np.diff(other.score(["Tell me a joke.", "What is the capital of France?"], [joke] * 2))
+    assert oracle.score([], []).shape == (0,)
+
+
+def test_humor_holds_setups_and_sources_apart(real):
+    data = humor.humor(str(ARCHIVE))
+    by_kind: dict[str, list[rows.Row]] = {}
+    for row in data.rows:
+        by_kind.setdefault(row.kind, []).append(row)
+        assert row.worse != row.response
+    # A line and everything built from it is in one fold only.
+    groups: dict[str, set[str]] = {}
+    for row in data.rows:
+        groups.setdefault(row.response, set()).add(row.prompt)
+    assert all(len(names) == 1 for names in groups.values())
+    assert {row.prompt for row in by_kind["human rating, no setup"]} == {humor.NO_SETUP}
+    assert len({row.prompt for row in by_kind["human rating, one setup"]}) > 40
+    human_written = by_kind["human-written joke, ordinary answer"]
+    assert {row.prompt for row in human_written} == {humor.COLLECTED}
+    # Negatives that stand in several pairs would be known to the head that is checked on them.
+    used = [row.worse for row in (*human_written, *by_kind["constructed: ordinary answer"])]
+    assert len(used) - len(set(used)) <= 2  # a few answers begin alike
+    for row in human_written:
+        assert len(row.worse) <= max(len(row.response), humor.SHORTEST) + 1
+    assert not data.sees_prompt
+
+
+def test_human_pairs_are_two_replies_to_one_setup(real):
+    lines = {line.text: line for line in packaged.rated_lines()}
+    pairs = [row for row in humor._rated(list(lines.values())) if row.worse is not None]
+    assert len(pairs) == 249
+    for row in pairs:
+        better, worse = lines[row.response], lines[row.worse]
+        assert better.setup == worse.setup == row.prompt and better.score > worse.score
+
+
+def test_cut_keeps_whole_words():
+    text = "one two three four five six seven eight nine ten eleven twelve"
+    assert humor.cut(text, 50) == "one two three four five six seven eight nine ten"
+    assert humor.cut(text, 0) == "one two three four five six seven eight"
+    assert humor.cut("x" * 60, 50) == "x" * 60 and humor.cut("", 50) == ""
 
 
 def test_signs_a_refusal_is_harmless_and_unhelpful(fitted):
@@ -133,15 +214,15 @@ def test_scores_are_finite_and_do_not_depend_on_the_batch(fitted):
     assert oracle.score([], []).shape == (0,)
 
 
-def test_a_batch_is_embedded_once_for_both_objectives(fitted, monkeypatch):
+def test_a_batch_is_embedded_once_for_all_objectives(fitted, monkeypatch):
     out, _ = fitted
-    one, two = (embedding_head.load(name, {}, out / name) for name in embedding_head.LABELS)
+    oracles = [embedding_head.load(name, {}, out / name) for name in embedding_head.LABELS]
     encoder = embedding.shared_encoder(32)
     encoder._memo.clear()
     seen: list[str] = []
     forward = encoder._forward
     monkeypatch.setattr(encoder, "_forward", lambda t: (seen.extend(t), forward(t))[1])
-    for oracle in (one, two):
+    for oracle in oracles:
         oracle.score(["Name a fruit."] * 2, ["An apple.", "A pear."])
     assert sorted(seen) == ["A pear.", "An apple.", "Name a fruit."]
 
@@ -152,5 +233,5 @@ def test_wrong_artefacts_are_refused(fitted):
         embedding_head.load("harmlessness", {}, out / "helpfulness")
     with pytest.raises(ValueError, match="not been fitted"):
         embedding_head.load("harmlessness", {}, None)
-    with pytest.raises(ValueError, match="no labels for 'humor'"):
-        embedding_head.fit("humor", {}, out / "humor")
+    with pytest.raises(ValueError, match=r"no labels for 'kindness'.*humor"):
+        embedding_head.fit("kindness", {}, out / "kindness")

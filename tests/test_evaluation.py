@@ -1,137 +1,222 @@
-"""From scores to metrics to tables, on made-up scores whose answer is known."""
+"""From scores to metrics, on made-up scores whose answer is known."""
 
-import csv
-import io
 import json
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from moa.evaluation import response_health, reward_table, summarise_run, warnings
+from moa.evaluation import evaluate, reward_table
+from moa.metrics import hypervolume
 from moa.preferences import evaluation_vectors
-from moa.tables import summary_frame, summary_latex, summary_markdown
+from moa.run_summary import RunScores, response_health, warnings
 
-OBJECTIVES = ["helpfulness", "harmlessness"]
-VECTORS = evaluation_vectors(2)
+OBJECTIVES = ["helpfulness", "harmlessness", "humor"]
 SETTINGS = {"reference": -1, "reference_sensitivity": [0, -1], "bootstrap_resamples": 200}
 PROMPTS = 40
 
 
-def scores(steer, seed=0, response=None):
-    """Scores of a policy whose mean reward is steer * w, with noise per prompt."""
+def scores(steer, seed=0, response=None, vectors=None, shift=0.0, k=2):
+    """Scores of a policy whose mean reward is steer * w + shift, with noise per prompt."""
     rng = np.random.default_rng(seed)
     rows = []
-    for v, w in enumerate(VECTORS):
+    for v, w in enumerate(evaluation_vectors(k) if vectors is None else vectors):
         for p in range(PROMPTS):
-            reward = steer * w + rng.normal(0, 0.1, 2)
+            reward = steer * w + shift + rng.normal(0, 0.1, k)
             rows.append([v, p, response or f"text {v} {p}", 3, True, *reward])
     columns = ["vector", "prompt_id", "response", "tokens", "finished"]
-    return pd.DataFrame(rows, columns=columns + [f"norm_{o}" for o in OBJECTIVES])
+    return pd.DataFrame(rows, columns=columns + [f"norm_{o}" for o in OBJECTIVES[:k]])
 
 
-def summarise(steer, seeds=(0, 1), **changes):
-    frames = {s: scores(steer, s, **changes) for s in seeds}
-    return summarise_run(
-        {s: reward_table(f, OBJECTIVES) for s, f in frames.items()},
-        {s: np.zeros((2, 11, 11)) for s in seeds},
+def run_scores(name, steer, seeds=(0, 1), method="mi_epo", vectors=None, k=2, **changes):
+    frames = {s: scores(steer, s, vectors=vectors, k=k, **changes) for s in seeds}
+    vectors = evaluation_vectors(k) if vectors is None else vectors
+    m = len(vectors)
+    return RunScores(
+        name,
+        method,
+        0.01 if method == "mi_epo" else None,
+        np.asarray(vectors),
+        {s: reward_table(f, OBJECTIVES[:k]) for s, f in frames.items()},
+        {} if method == "rlhf" else {s: np.zeros((2, m, m)) for s in seeds},
         pd.concat(frames.values()),
-        VECTORS,
-        OBJECTIVES,
-        SETTINGS,
-        0,
     )
+
+
+def results(*runs, k=2, seed=0):
+    return evaluate(runs, OBJECTIVES[:k], SETTINGS, seed)
 
 
 def test_the_table_is_vectors_by_prompts_whatever_the_order_of_rows():
     frame = scores(1.0)
-    table = reward_table(frame.sample(frac=1, random_state=0), OBJECTIVES)
+    table = reward_table(frame.sample(frac=1, random_state=0), OBJECTIVES[:2])
     assert table.shape == (11, PROMPTS, 2)
     first = frame.query("vector == 3 and prompt_id == 7")[["norm_helpfulness", "norm_harmlessness"]]
     np.testing.assert_array_equal(table[3, 7], first.to_numpy()[0])
     with pytest.raises(ValueError, match="some are missing"):
-        reward_table(frame.iloc[1:], OBJECTIVES)
+        reward_table(frame.iloc[1:], OBJECTIVES[:2])
 
 
-def test_a_steered_policy_has_the_metrics_it_must_have():
-    run = summarise(2.0)
-    expected = float((2.0 * VECTORS**2).sum(axis=1).mean())
+@pytest.mark.parametrize("k", [2, 3])
+def test_a_steered_policy_has_the_metrics_it_must_have(k):
+    run = results(run_scores("mi_epo", 2.0, k=k), k=k)["runs"]["mi_epo"]
+    vectors = evaluation_vectors(k)
+    assert (run["method"], run["label"], run["beta_w"]) == ("mi_epo", "MI-EPO", 0.01)
+    assert run["vectors"] == vectors.tolist()
+    expected = float((2.0 * vectors**2).sum(axis=1).mean())
     assert run["mip"]["mean"] == pytest.approx(expected, abs=0.02)
     assert run["mip"]["low"] < expected < run["mip"]["high"]
-    assert run["crd"]["mean"] == pytest.approx(0.1**4, rel=0.3)
-    assert all(c["mean"] > 0.99 for c in run["control"].values())
-    assert run["decodability"]["mean"] == 0.0
+    assert run["hv"]["mean"] == pytest.approx(
+        hypervolume(2.0 * vectors, np.full(k, -1.0)), rel=0.03
+    )
+    assert run["crd"]["mean"] == pytest.approx(0.1 ** (2 * k), rel=0.3)
+    assert 0 < run["crd"]["low"] < run["crd"]["high"] < 2 * 0.1 ** (2 * k)
+    assert all(c["mean"] > 0.9 for c in run["control"].values())
+    assert run["decodability"] == {"mean": 0.0, "seed_std": 0.0, "low": None, "high": None}
     assert set(run["seeds"]) == {"0", "1"} and run["mip"]["seed_std"] > 0
-    assert run["seeds"]["0"]["hv_by_reference"]["-1"] == run["seeds"]["0"]["hv"]
     low, high = np.array(run["points_low"]), np.array(run["points_high"])
     assert (low <= np.array(run["points"])).all() and (np.array(run["points"]) <= high).all()
+    assert high - low == pytest.approx(2 * 1.96 * 0.1 / np.sqrt(2 * PROMPTS), rel=0.5)
     assert run["warnings"] == []
     json.dumps(run, allow_nan=False)
 
 
-def test_one_seed_has_no_spread_over_seeds():
-    assert summarise(2.0, seeds=(0,))["hv"]["seed_std"] is None
+def test_the_mean_is_over_seeds_and_one_seed_has_no_spread():
+    run = results(run_scores("mi_epo", 2.0, seeds=(10, 2)))["runs"]["mi_epo"]
+    seeds = run["seeds"]
+    assert list(seeds) == ["2", "10"]
+    only = results(run_scores("mi_epo", 2.0, seeds=(10,)))["runs"]["mi_epo"]
+    for key in ("hv", "mip", "crd"):
+        assert seeds["10"][key] == only[key]["mean"]
+        values = [seeds["2"][key], seeds["10"][key]]
+        assert run[key]["mean"] == pytest.approx(np.mean(values))
+        assert run[key]["seed_std"] == pytest.approx(np.std(values, ddof=1))
+    points = [seeds["2"]["points"], seeds["10"]["points"]]
+    np.testing.assert_allclose(run["points"], np.mean(points, axis=0))
+    assert results(run_scores("a", 2.0, seeds=(0,)))["runs"]["a"]["hv"]["seed_std"] is None
+
+
+def test_the_references_and_the_hypervolume_above_each():
+    out = results(run_scores("mi_epo", 2.0), run_scores("weak", 0.5, shift=-0.2))
+    assert [r["name"] for r in out["references"]] == ["0", "-1", "nadir - 10 %"]
+    assert [r["point"] for r in out["references"][:2]] == [[0.0, 0.0], [-1.0, -1.0]]
+    points = np.concatenate([out["runs"][n]["points"] for n in ("mi_epo", "weak")])
+    nadir = points.min(axis=0) - 0.1 * (points.max(axis=0) - points.min(axis=0))
+    np.testing.assert_allclose(out["references"][2]["point"], nadir)
+    for run in out["runs"].values():
+        assert run["hv_by_reference"]["-1"] == run["hv"]
+        for seed in run["seeds"].values():
+            assert seed["hv"] == hypervolume(seed["points"], [-1, -1])
+        values = [hypervolume(seed["points"], nadir) for seed in run["seeds"].values()]
+        hv = run["hv_by_reference"]["nadir - 10 %"]
+        assert hv["mean"] == pytest.approx(np.mean(values))
+        assert hv["seed_std"] == pytest.approx(np.std(values, ddof=1))
+        assert hv["low"] < hv["high"]
+
+
+def test_experts_have_points_and_no_metrics():
+    experts = run_scores("rlhf", 3.0, method="rlhf", vectors=np.eye(2), shift=-4.0)
+    out = results(run_scores("sft", 1.0, method="sft"), experts, run_scores("mi_epo", 2.0))
+    run = out["runs"]["rlhf"]
+    nulls = ("hv", "mip", "crd", "control", "decodability")
+    assert all(run[key] is None for key in (*nulls, "hv_by_reference", "beta_w"))
+    assert all(seed[key] is None for seed in run["seeds"].values() for key in nulls)
+    assert run["vectors"] == [[1.0, 0.0], [0.0, 1.0]]
+    np.testing.assert_allclose(run["points"], [[-1.0, -4.0], [-4.0, -1.0]], atol=0.05)
+    assert np.shape(run["points_low"]) == np.shape(run["points_high"]) == (2, 2)
+    assert run["warnings"] == [] and run["health"]["finished"] == 1.0
+    assert [(c["run"], c["against"]) for c in out["comparisons"]] == [("mi_epo", "sft")]
+    # Their points are points of the task like any other, so the nadir counts them.
+    assert max(out["references"][-1]["point"]) < -4.0
+    json.dumps(out, allow_nan=False)
+
+
+def test_comparisons_are_paired_over_prompts_and_seeds():
+    base = run_scores("mo_odpo", 1.0, method="mo_odpo")
+    shifted = {s: table + 0.5 for s, table in base.rewards.items()}
+    run = RunScores(
+        "mi_epo", "mi_epo", 0.01, base.vectors, shifted, base.likelihoods, base.responses
+    )
+    twin = RunScores("twin", *list(vars(base).values())[1:])
+    out = results(base, run, twin)
+    pairs = {(c["run"], c["against"]): c for c in out["comparisons"]}
+    assert list(pairs) == [("mi_epo", "mo_odpo"), ("mi_epo", "twin"), ("mo_odpo", "twin")]
+    for key in ("hv", "mip", "crd"):
+        same = pairs["mo_odpo", "twin"][key]
+        assert (same["difference"], same["low"], same["high"], same["seed_std"]) == (0, 0, 0, 0)
+        assert (same["seeds_above"], same["seeds"]) == (0, 2)
+    mip = pairs["mi_epo", "mo_odpo"]["mip"]  # every vector sums to 1, so MIP rises by the shift
+    for key in ("difference", "low", "high"):
+        assert mip[key] == pytest.approx(0.5, abs=1e-12)
+    assert mip["seed_std"] == pytest.approx(0.0, abs=1e-12) and mip["seeds_above"] == 2
+    hv = pairs["mi_epo", "mo_odpo"]["hv"]
+    means = [out["runs"][n]["hv"]["mean"] for n in ("mi_epo", "mo_odpo")]
+    assert hv["difference"] == pytest.approx(means[0] - means[1])
+    assert 0 < hv["low"] < hv["difference"] < hv["high"]
+
+
+def test_a_runs_own_numbers_depend_on_no_other_run_and_on_no_order():
+    runs = [run_scores("a", 1.0), run_scores("b", 2.0, shift=0.3), run_scores("c", 1.5)]
+    forward, backward = results(*runs), results(*runs[::-1])
+    assert forward["runs"] == backward["runs"] and forward["references"] == backward["references"]
+    assert forward == results(*runs)
+    alone = results(runs[1])["runs"]["b"]
+    assert all(
+        alone[key] == forward["runs"]["b"][key] for key in ("hv", "mip", "crd", "points_low")
+    )
+    other = results(*runs, seed=1)["runs"]["b"]
+    assert other["hv"]["mean"] == alone["hv"]["mean"] and other["hv"]["low"] != alone["hv"]["low"]
+
+
+def test_runs_over_different_prompts_are_refused():
+    other = run_scores("other", 1.0)
+    shifted = other.responses.assign(prompt_id=other.responses["prompt_id"] + 1)
+    moved = RunScores(*list(vars(other).values())[:-1], shifted)
+    with pytest.raises(ValueError, match=r"other, seed 0.*same data"):
+        results(run_scores("mi_epo", 1.0), moved)
+
+
+def test_runs_over_different_seeds_are_refused():
+    with pytest.raises(ValueError, match=r"other: seeds \[0, 2\].*\[0, 1\]"):
+        results(run_scores("mi_epo", 1.0), run_scores("other", 1.0, seeds=(0, 2)))
+
+
+def test_scores_that_miss_a_vector_are_refused():
+    run = run_scores("mi_epo", 1.0, vectors=evaluation_vectors(2)[:10])
+    short = RunScores(
+        "mi_epo", "mi_epo", 0.01, evaluation_vectors(2), *list(vars(run).values())[4:]
+    )
+    with pytest.raises(ValueError, match=r"scores \(10, 40, 2\).*\(11, 40, 2\)"):
+        results(short)
 
 
 def test_no_control_and_collapse_are_marked():
-    assert "w has no visible effect" in " ".join(summarise(0.0)["warnings"])
-    assert "identical" in " ".join(summarise(2.0, response="same")["warnings"])
+    def found(*args, **changes):
+        return " ".join(results(run_scores("a", *args, **changes))["runs"]["a"]["warnings"])
+
+    assert "w has no visible effect" in found(0.0)
+    assert "identical" in found(2.0, response="same")
+    assert "identical" in found(2.0, response="same", method="rlhf")
     empty = scores(2.0)
     empty.loc[empty.index % 3 > 0, "response"] = ""
     health = response_health(empty)
     assert health["empty"] == pytest.approx(2 / 3, abs=0.01)
-    found = warnings({"health": health, "control": {"a": {"mean": 1.0}}})
-    assert found == ["collapsed: 67% of the responses are empty"]
+    expected = ["collapsed: 67% of the responses are empty"]
+    assert warnings(health, {"a": {"mean": 1.0}}) == warnings(health, None) == expected
 
 
-@pytest.fixture(scope="module")
-def metrics():
-    def named(run, method):
-        return {"method": method, "label": method.upper(), **run}
-
-    return {
-        "config": "c",
-        "task": "safety",
-        "objectives": OBJECTIVES,
-        "vectors": VECTORS.tolist(),
-        "prompts": PROMPTS,
-        "reference": [-1, -1],
-        "sft_response": "chosen",
-        "oracle_reports": {
-            "helpfulness": {
-                "heldout": {
-                    "human": {"auc": 0.7, "n_labels": 10},
-                    "pairs": {"pair_accuracy": 0.5, "n_pairs": 4},
-                }
-            }
-        },
-        "runs": {
-            "mi_epo": named(summarise(2.0), "mi_epo"),
-            "weak": named(summarise(0.0), "mi_epo"),
-        },
-        "optimum": {"hv": 10.0, "mip": 2.0, "points": [], "front": []},
-    }
-
-
-def test_tables_say_the_same_in_csv_markdown_and_latex(metrics):
-    paper = {"mi_epo": {"hv": 2.7, "mip": 1.01, "crd": 0.29}}
-    frame = summary_frame(metrics, paper)
-    row = next(csv.DictReader(io.StringIO(frame.to_csv(index=False))))
-    hv = metrics["runs"]["mi_epo"]["hv"]
-    assert float(row["hv"]) == hv["mean"] and float(row["hv_low"]) == hv["low"]
-    assert float(row["hv_percent_of_optimum"]) == pytest.approx(10 * hv["mean"])
-    cell = f"{hv['mean']:.2f} [{hv['low']:.2f}, {hv['high']:.2f}] ± {hv['seed_std']:.2f}"
-    markdown, latex = summary_markdown(metrics, paper), summary_latex(metrics, paper)
-    assert cell in markdown and cell.replace("±", r"$\pm$") in latex
-    assert "| MI_EPO (!) |" in markdown and "(!) MI_EPO: w has no visible effect" in markdown
-    assert "human AUC 0.700 (n = 10); pairs pair accuracy 0.500 (n = 4)" in markdown
-    lines = [line for line in markdown.splitlines() if line.startswith("|")]
-    assert len({line.count("|") for line in lines}) == 1
-    body = [line for line in latex.splitlines() if line.endswith(r"\\")]
-    assert len({line.count(" & ") for line in body}) == 1
-
-
-def test_only_a_methods_plain_run_stands_beside_the_papers_number(metrics):
-    frame = summary_frame(metrics, {"mi_epo": {"hv": 2.7}}).set_index("run")
-    assert frame.loc["mi_epo", "hv_paper"] == 2.7
-    assert pd.isna(frame.loc["weak", "hv_paper"])
+def test_a_collapsed_run_has_finite_metrics_and_a_warning():
+    """One response everywhere: no spread, no effect of w."""
+    run = run_scores("gone", 0.0, response="same")
+    constant = {s: np.full_like(table, 0.5) for s, table in run.rewards.items()}
+    gone = RunScores("gone", "mi_epo", 0.1, run.vectors, constant, run.likelihoods, run.responses)
+    out = results(gone, run_scores("mi_epo", 2.0))
+    summary = out["runs"]["gone"]
+    assert summary["crd"] == {"mean": 0.0, "seed_std": 0.0, "low": 0.0, "high": 0.0}
+    assert summary["hv"]["low"] == summary["hv"]["high"] == pytest.approx(1.5**2)
+    assert [c["mean"] for c in summary["control"].values()] == [0.0, 0.0]
+    assert [w.split(":")[0] for w in summary["warnings"]] == [
+        "collapsed",
+        "w has no visible effect",
+    ]
+    json.dumps(out, allow_nan=False)

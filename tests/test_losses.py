@@ -296,6 +296,27 @@ def test_exploration_sends_no_gradient_through_w_plus():
     assert through_minus is None or not through_minus.any()
 
 
+def test_without_the_stop_gradient_exploration_raises_w_plus_as_it_lowers_w_minus() -> None:
+    batch = make_batch(9, 3, 2)
+    logps = {name: batch[name].float().requires_grad_() for name in LOGPS[::2]}
+    out = mi_epo_loss(
+        logps["policy_logps"],
+        batch["ref_logps"],
+        logps["policy_logps_neg"],
+        batch["ref_logps_neg"],
+        batch["rewards"],
+        batch["weights"],
+        beta_c=BETA_C,
+        beta_w=BETA_W,
+        stop_gradient=False,
+    )
+    out.exploration.mean().backward()
+    plus, minus = logps["policy_logps"].grad, logps["policy_logps_neg"].grad
+    assert plus is not None and minus is not None and (plus < 0).all()
+    torch.testing.assert_close(plus, -minus)
+    assert out.loss.item() == pytest.approx(loss_reference(batch)[0], rel=1e-5)
+
+
 def test_gradient_never_reaches_the_reference():
     given = as_float32(make_batch(seed=14, b=4, k=2))
     for name in LOGPS:

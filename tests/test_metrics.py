@@ -8,8 +8,17 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
+from moa.bootstrap import (
+    TAILS,
+    Statistic,
+    hypervolumes,
+    over_seeds,
+    prompt_counts,
+    resampled_dispersion,
+    resampled_points,
+)
+from moa.comparisons import difference, ordered_pairs, reference_points
 from moa.metrics import (
-    bootstrap_interval,
     conditional_reward_dispersion,
     control,
     decodability,
@@ -208,56 +217,193 @@ def test_decodability_refuses_other_shapes(shape):
         decodability(np.zeros(shape))
 
 
-def test_bootstrap_resamples_prompts_with_replacement():
-    rewards = rng(16).normal(size=(3, 12, 2))
-    seen = []
-
-    def statistic(sample: np.ndarray) -> float:
-        seen.append(np.array(sample))
-        return float(sample.mean())
-
-    bootstrap_interval(rewards, statistic, resamples=30, rng=rng(17))
-    assert len(seen) >= 30
-    columns = {rewards[0, p, 0]: p for p in range(12)}
-    repeated = 0
-    for sample in seen:
-        assert sample.shape == rewards.shape
-        picks = [columns[value] for value in sample[0, :, 0]]
-        np.testing.assert_array_equal(sample, rewards[:, picks])  # one draw for all vectors
-        repeated += len(set(picks)) < 12
-    assert repeated >= 29
+def tables(m=4, p=25, k=3, seed=16, mean=3.0):
+    return rng(seed).normal(mean, 0.7, size=(m, p, k))
 
 
-def test_bootstrap_keeps_the_pairing_of_vectors():
-    """A prompt's difficulty is common to all vectors, so it cancels in their difference."""
-    difficulty = 10 * rng(18).normal(size=(1, 40, 1))
-    rewards = np.concatenate([difficulty, difficulty + 1.0])
-    low, high = bootstrap_interval(
-        rewards, lambda r: float(r[1].mean() - r[0].mean()), resamples=100, rng=rng(19)
-    )
-    assert low == pytest.approx(1.0)
-    assert high == pytest.approx(1.0)
+def drawn(table, row):
+    """The resample that a row of counts stands for, written out."""
+    return np.repeat(table, row.astype(int), axis=1)
 
 
-@pytest.mark.parametrize(("level", "z"), [(0.95, 1.960), (0.5, 0.674)])
-def test_bootstrap_interval_of_a_mean(level, z):
-    rewards = rng(20).normal(3.0, 2.0, size=(1, 500, 1))
-    low, high = bootstrap_interval(
-        rewards, lambda r: float(r.mean()), resamples=2000, rng=rng(21), level=level
-    )
-    error = rewards.std() / np.sqrt(500)
-    assert low == pytest.approx(rewards.mean() - z * error, abs=0.2 * error)
-    assert high == pytest.approx(rewards.mean() + z * error, abs=0.2 * error)
+def test_a_resample_draws_prompts_with_replacement():
+    counts = prompt_counts(12, 400, seed=3)
+    assert counts.shape == (400, 12)
+    np.testing.assert_array_equal(counts.sum(axis=1), 12)
+    np.testing.assert_array_equal(counts, counts.astype(int))
+    assert (counts.max(axis=1) > 1).all()  # 12! / 12^12: a draw without a repetition is rare
+    # Every prompt is drawn once on average, with the variance of a binomial.
+    np.testing.assert_allclose(counts.mean(axis=0), 1.0, atol=0.2)
+    assert counts.var() == pytest.approx(1 - 1 / 12, abs=0.05)
 
 
-def test_bootstrap_defaults_to_95_percent_and_follows_the_generator():
-    rewards = rng(22).normal(size=(2, 30, 2))
+def test_resamples_follow_their_seed():
+    np.testing.assert_array_equal(prompt_counts(9, 20, seed=1), prompt_counts(9, 20, seed=1))
+    assert (prompt_counts(9, 20, seed=1) != prompt_counts(9, 20, seed=2)).any()
 
-    def interval(seed, **level):
-        return bootstrap_interval(
-            rewards, lambda r: float(r.mean()), resamples=200, rng=rng(seed), **level
-        )
 
-    assert interval(1) == interval(1) == interval(1, level=0.95)
-    assert interval(1) != interval(2)
-    assert all(isinstance(end, float) for end in interval(1))
+@pytest.mark.parametrize("k", [1, 2, 3])
+def test_resampled_points_and_dispersion_are_those_of_the_drawn_prompts(k):
+    table = tables(k=k, mean=1e5)  # far from the origin, where moments cancel
+    counts = prompt_counts(25, 15, seed=4)
+    points, dispersion = resampled_points(table, counts), resampled_dispersion(table, counts)
+    assert points.shape == (15, 4, k) and dispersion.shape == (15,)
+    for r, row in enumerate(counts):
+        sample = drawn(table, row)
+        assert sample.shape == table.shape
+        np.testing.assert_allclose(points[r], sample.mean(axis=1), rtol=1e-12)
+        assert dispersion[r] == pytest.approx(conditional_reward_dispersion(sample), rel=1e-8)
+
+
+def test_every_prompt_once_is_the_observed_sample():
+    table, once = tables(), np.ones((1, 25))
+    np.testing.assert_allclose(resampled_points(table, once)[0], table.mean(axis=1), rtol=1e-13)
+    expected = conditional_reward_dispersion(table)
+    assert resampled_dispersion(table, once)[0] == pytest.approx(expected, rel=1e-12)
+
+
+def test_resampled_dispersion_needs_two_prompts():
+    with pytest.raises(ValueError, match="2 prompts"):
+        resampled_dispersion(np.zeros((3, 1, 2)), np.ones((5, 1)))
+
+
+@pytest.mark.parametrize("k", [2, 3])
+@pytest.mark.parametrize("grid", [0.0, 0.5])  # a grid makes ties and points on the reference
+def test_many_hypervolumes_are_pymoos_one_by_one(k, grid):
+    fronts = rng(23).normal(size=(300, 13, k))
+    fronts = np.round(fronts / grid) * grid if grid else fronts
+    fronts[0], fronts[1] = -5.0, -1.0  # below the reference, and on it
+    reference = np.array([-1.0, -0.5, 0.0])[:k]
+    got = hypervolumes(fronts, reference)
+    expected = [hypervolume(front, reference) for front in fronts]
+    assert got.shape == (300,) and got[0] == got[1] == 0
+    np.testing.assert_allclose(got, expected, rtol=0, atol=1e-12)
+
+
+def test_many_hypervolumes_leave_their_arguments_alone():
+    fronts = rng(24).normal(size=(5, 4, 2))
+    before = fronts.copy()
+    hypervolumes(fronts, np.array([-1.0, -1.0]))
+    np.testing.assert_array_equal(fronts, before)
+
+
+def mean_of(values, counts):
+    """The mean reward as a statistic; values: (S, P)."""
+    return Statistic(values.mean(axis=1), counts @ values.T / counts.shape[1])
+
+
+def test_the_interval_of_a_mean_is_the_normal_one():
+    values = rng(20).normal(3.0, 2.0, size=(1, 500))
+    got = mean_of(values, prompt_counts(500, 4000, seed=0)).summary()
+    error = values.std() / np.sqrt(500)
+    assert got["mean"] == pytest.approx(values.mean())
+    assert got["low"] == pytest.approx(values.mean() - 1.960 * error, abs=0.15 * error)
+    assert got["high"] == pytest.approx(values.mean() + 1.960 * error, abs=0.15 * error)
+    assert got["seed_std"] is None
+    assert all(isinstance(got[key], float) for key in ("mean", "low", "high"))
+
+
+def test_the_interval_is_of_the_mean_over_seeds_which_answered_the_same_prompts():
+    """What a prompt adds to every seed stays; what it adds to one and takes from another cancels."""
+    counts, effect = prompt_counts(40, 500, seed=0), rng(25).normal(size=40)
+    common = mean_of(np.stack([effect, effect + 1.0]), counts).summary()
+    opposed = mean_of(np.stack([effect, 1.0 - effect]), counts).summary()
+    assert common["high"] - common["low"] > 0.3
+    assert opposed["low"] == pytest.approx(0.5) and opposed["high"] == pytest.approx(0.5)
+    assert common["seed_std"] == pytest.approx(np.sqrt(0.5))
+
+
+def test_spread_over_seeds_by_hand():
+    assert over_seeds([1.0, 2.0, 6.0]) == {
+        "mean": 3.0,
+        "seed_std": pytest.approx(np.sqrt(7.0)),
+        "low": None,
+        "high": None,
+    }
+    assert over_seeds([4.0])["seed_std"] is None
+
+
+def test_a_run_minus_itself_is_exactly_zero():
+    counts = prompt_counts(30, 200, seed=0)
+    run = mean_of(rng(26).normal(size=(3, 30)), counts)
+    got = difference(run, run)
+    assert got == {
+        "difference": 0.0,
+        "low": 0.0,
+        "high": 0.0,
+        "seed_std": 0.0,
+        "seeds_above": 0,
+        "seeds": 3,
+    }
+
+
+def test_a_constant_shift_is_the_difference_and_has_no_width():
+    """Multiples of 1/64 add without rounding, so the equality is exact."""
+    values = np.round(rng(27).normal(size=(3, 32)) * 64) / 64
+    counts = prompt_counts(32, 200, seed=0)
+    got = difference(mean_of(values + 0.25, counts), mean_of(values, counts))
+    assert (got["difference"], got["low"], got["high"], got["seed_std"]) == (0.25, 0.25, 0.25, 0.0)
+    assert got["seeds_above"] == got["seeds"] == 3
+    back = difference(mean_of(values, counts), mean_of(values + 0.25, counts))
+    assert back["difference"] == -0.25 and back["seeds_above"] == 0
+
+
+def test_pairing_narrows_the_interval_where_prompts_are_hard_for_all():
+    hard = 5 * rng(28).normal(size=100)
+    a, b = (hard + rng(seed).normal(size=100) for seed in (29, 30))
+    counts, others = prompt_counts(100, 500, seed=0), prompt_counts(100, 500, seed=1)
+    paired = difference(mean_of(a[None], counts), mean_of(b[None], counts))
+    unpaired = difference(mean_of(a[None], counts), mean_of(b[None], others))
+    assert paired["difference"] == unpaired["difference"]
+    assert paired["high"] - paired["low"] < 0.4 * (unpaired["high"] - unpaired["low"])
+    error = (a - b).std() / np.sqrt(100)
+    assert paired["high"] - paired["low"] == pytest.approx(2 * 1.960 * error, rel=0.15)
+
+
+def test_seeds_are_paired_too():
+    """Seeds differ by 10 in level, their differences are 1, 2 and -1."""
+    level, counts = np.array([[0.0], [10.0], [20.0]]), prompt_counts(4, 20, seed=0)
+    level, gain = np.repeat(level, 4, axis=1), np.array([[1.0], [2.0], [-1.0]])
+    got = difference(mean_of(level + gain, counts), mean_of(level, counts))
+    assert got["difference"] == pytest.approx(2 / 3)
+    assert got["seed_std"] == pytest.approx(np.std([1, 2, -1], ddof=1))
+    assert (got["seeds_above"], got["seeds"]) == (2, 3)
+
+
+def test_a_difference_needs_the_same_seeds_and_draws():
+    counts = prompt_counts(6, 20, seed=0)
+    run = mean_of(np.ones((3, 6)), counts)
+    for other in (mean_of(np.ones((2, 6)), counts), mean_of(np.ones((3, 6)), counts[:10])):
+        with pytest.raises(ValueError, match="same draws and the same seeds"):
+            run - other
+
+
+def test_reference_points_by_hand():
+    points = np.array([[0.0, 1.0], [2.0, 5.0], [1.0, -5.0]])
+    got = reference_points(-1, [0, -0.5, -1], points)
+    assert list(got) == ["0", "-0.5", "-1", "nadir - 10 %"]
+    np.testing.assert_array_equal(got["-0.5"], [-0.5, -0.5])
+    np.testing.assert_allclose(got["nadir - 10 %"], [-0.2, -6.0])
+    assert list(reference_points(-1, [0], points)) == ["-1", "0", "nadir - 10 %"]
+
+
+def test_every_pair_once_mi_epo_first():
+    names = ["sft", "ric", "mo_odpo", "mi_epo", "mi_epo_strong"]
+    assert ordered_pairs(names) == [
+        *[("mi_epo", name) for name in ("mo_odpo", "sft", "ric", "mi_epo_strong")],
+        *[("mo_odpo", name) for name in ("sft", "ric", "mi_epo_strong")],
+        *[("sft", "ric"), ("sft", "mi_epo_strong"), ("ric", "mi_epo_strong")],
+    ]
+    assert ordered_pairs(["sft"]) == []
+
+
+def test_an_interval_lies_around_its_own_estimate_where_points_overlap():
+    """HV of equal vectors is a maximum of noise: prompts drawn again raise it beside the estimate."""
+    rewards = np.random.default_rng(3).normal(0, 1, (11, 40, 2))
+    counts = prompt_counts(40, 500, 0)
+    resampled = hypervolumes(resampled_points(rewards, counts), np.full(2, -1.0))
+    observed = hypervolume(rewards.mean(axis=1), [-1, -1])
+    assert resampled.mean() > observed + 0.1  # the bias that centring takes out
+    summary = Statistic(np.array([observed]), resampled[:, None]).summary()
+    assert summary["low"] < observed < summary["high"]
+    assert summary["high"] - summary["low"] == pytest.approx(np.ptp(np.quantile(resampled, TAILS)))

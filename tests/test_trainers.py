@@ -19,7 +19,8 @@ from moa.policies import add_adapter, load_policy, load_tokenizer, save_adapter,
 from moa.preferences import build_prompt
 from moa.trainers import online as online_module
 from moa.trainers.common import last_checkpoint, train
-from moa.trainers.online import OnlineTrainer, training_rows
+from moa.trainers.online import OnlineTrainer
+from moa.trainers.rows import training_rows
 from moa.trainers.sft import conditioned_examples, tokenize_example
 
 OBJECTIVES = ["helpfulness", "harmlessness"]
@@ -48,7 +49,7 @@ def make_trainer(world, checkpoints, method="mi_epo", oracles=None, **changes):
         oracles=oracles or load_oracles(OBJECTIVES, sections["oracles"], {}),
         mean=np.zeros(2),
         std=np.ones(2),
-        settings={**run["online"], "logging_steps": 1, **changes},
+        settings={**run["settings"], "logging_steps": 1, **changes},
         operation=OPERATION,
         checkpoints=checkpoints,
         seed=0,
@@ -99,7 +100,7 @@ class Interrupt(TrainerCallback):
 
 def test_a_killed_run_resumes_to_the_same_bytes(world, tmp_path):
     def finish(trainer, folder):
-        metrics = run(trainer, folder).read_bytes()
+        metrics = run(trainer, folder).read_bytes() + (folder / "explored.jsonl").read_bytes()
         save_adapter(trainer.model, folder)
         return metrics, (folder / "adapter" / "adapter_model.safetensors").read_bytes()
 
@@ -151,6 +152,31 @@ def test_the_content_of_a_batch_does_not_depend_on_how_it_is_split(world, tmp_pa
         weights.append(w)
         texts.append([[r.text for r in pair] for pair in sampled])
     assert (weights[0] == weights[1]).all() and texts[0] == texts[1]
+
+
+def test_w_minus_keeps_its_distance(world, tmp_path):
+    far = make_trainer(world, tmp_path / "far", w_neg_distance=0.9)
+    pos, neg = far.draw_weights(list(range(200)), 0)
+    assert np.abs(pos - neg).sum(axis=1).min() >= 0.9
+    free = make_trainer(world, tmp_path / "free")
+    same, anywhere = free.draw_weights(list(range(200)), 0)
+    assert (same == pos).all()  # w+ is the same draw
+    assert np.abs(same - anywhere).sum(axis=1).min() < 0.2
+    assert np.allclose(neg.sum(axis=1), 1)
+
+
+def test_what_was_explored_is_kept_with_its_w(world, tmp_path):
+    trainer = make_trainer(world, tmp_path, epochs=0.5)
+    run(trainer, tmp_path)
+    frame = trainer.explored.frame(OBJECTIVES)
+    steps = trainer.state.global_step
+    assert len(frame) == steps * 8 * 2 and frame["progress"].iloc[-1] == 1
+    w, _ = trainer.draw_weights([row["prompt_id"] for row in trainer.train_dataset], 0)
+    first = frame[frame["step"] == 0][["w_helpfulness", "w_harmlessness"]].to_numpy()
+    assert {tuple(row) for row in first} <= {tuple(row) for row in w}
+    logged = [json.loads(x) for x in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    mean = frame[frame["step"] == 1]["raw_helpfulness"].mean()
+    assert mean == pytest.approx(logged[1]["reward_helpfulness"])
 
 
 def test_sft_loss_falls_on_the_response_and_eos_only(world):

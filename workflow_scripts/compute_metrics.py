@@ -1,7 +1,8 @@
-"""All metrics of a task: HV, MIP, CRD, control and decodability per run, with intervals.
+"""All metrics of a task: HV, MIP, CRD, control and decodability per run, with intervals, and the
+paired differences between runs.
 
-In:  data, oracle_stats, oracle/*, score/<run>/<seed>, generate/<run>/<seed>; spec.params: runs,
-     objectives, vectors, metrics.
+In:  data, oracle_stats, oracle/*, score/<run>/<seed>, generate/<run>/<seed>; spec.params: runs
+     (name, method, beta_w, vectors), objectives, oracles, vectors, metrics.
 Out: metrics.json, the one file that figures and tables read.
 """
 
@@ -12,10 +13,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from moa.evaluation import optimum, reward_table, summarise_run
+from moa.evaluation import EXPERTS, evaluate, optimum, reward_table
 from moa.job import log, run
-from moa.labels import run_label
 from moa.oracles import module_name
+from moa.run_summary import RunScores
 from moa.store import Job, write_json
 from moa.tasks import read_stats
 
@@ -24,33 +25,13 @@ BOOTSTRAP_SEED = 0
 
 def main(job: Job) -> None:
     p = job.params
-    objectives, vectors = p["objectives"], np.array(p["vectors"])
-    runs: dict[str, Any] = {}
-    n_prompts = 0
-    for name, method in p["runs"]:
-        tables, likelihoods, frames = {}, {}, []
-        for role, folder in job.inputs.items():
-            if role.startswith(f"score/{name}/"):
-                seed = int(role.rsplit("/", 1)[1])
-                frame = pd.read_parquet(folder / "scores.parquet")
-                frames.append(frame)
-                tables[seed] = reward_table(frame, objectives)
-                likelihoods[seed] = np.load(
-                    job.inputs[f"generate/{name}/{seed}"] / "likelihoods.npy"
-                )
-                n_prompts = tables[seed].shape[1]
-        summary = summarise_run(
-            tables,
-            likelihoods,
-            pd.concat(frames),
-            vectors,
-            objectives,
-            p["metrics"],
-            BOOTSTRAP_SEED,
-        )
-        runs[name] = {"method": method, "label": run_label(name, method), **summary}
+    objectives = p["objectives"]
+    runs = [read_run(job, run) for run in p["runs"]]
+    results = evaluate(runs, objectives, p["metrics"], BOOTSTRAP_SEED)
+    for name, summary in results["runs"].items():
         for warning in summary["warnings"]:
             log.warning("%s: %s", name, warning)
+    mean, std = read_stats(job.inputs["oracle_stats"], objectives)
     write_json(
         job.out / "metrics.json",
         {
@@ -58,17 +39,41 @@ def main(job: Job) -> None:
             "task": p["task"],
             "objectives": objectives,
             "vectors": p["vectors"],
-            "prompts": n_prompts,
             "reference": [p["metrics"]["reference"]] * len(objectives),
             "sft_response": p["sft_response"],
             "oracle_reports": oracle_reports(job),
-            "runs": runs,
-            "optimum": best_achievable(job),
+            "normalisation": {"mean": mean.tolist(), "std": std.tolist()},
+            "optimum": best_achievable(job, mean, std),
+            **results,
         },
     )
 
 
-def best_achievable(job: Job) -> dict[str, Any] | None:
+def read_run(job: Job, run: dict[str, Any]) -> RunScores:
+    """The scores of all seeds of a run, and the likelihoods of its responses where it has them."""
+    name, rewards, likelihoods, frames = run["name"], {}, {}, []
+    for role, folder in job.inputs.items():
+        if role.startswith(f"score/{name}/"):
+            seed = int(role.rsplit("/", 1)[1])
+            frame = pd.read_parquet(folder / "scores.parquet")
+            frames.append(frame)
+            rewards[seed] = reward_table(frame, job.params["objectives"])
+            if run["method"] != EXPERTS:
+                likelihoods[seed] = np.load(
+                    job.inputs[f"generate/{name}/{seed}"] / "likelihoods.npy"
+                )
+    return RunScores(
+        name,
+        run["method"],
+        run["beta_w"],
+        np.array(run["vectors"], dtype=np.float64),
+        rewards,
+        likelihoods,
+        pd.concat(frames),
+    )
+
+
+def best_achievable(job: Job, mean: np.ndarray, std: np.ndarray) -> dict[str, Any] | None:
     """The enumerated optimum, where every objective's oracle kind can enumerate it."""
     objectives = job.params["objectives"]
     kinds = {job.params["oracles"][name]["kind"] for name in objectives}
@@ -78,7 +83,6 @@ def best_achievable(job: Job) -> dict[str, Any] | None:
     if best_points is None:
         return None
     data = pd.read_parquet(job.inputs["data"] / "data.parquet").query("split == 'test'")
-    mean, std = read_stats(job.inputs["oracle_stats"], objectives)
     return optimum(
         best_points,
         objectives,

@@ -1,24 +1,25 @@
 """Sample one response per evaluation vector and test prompt from a policy.
 
-In:  base, data, sft, policy (absent: the SFT policy itself is evaluated); spec.params: run,
-     method, objectives, vectors, evaluation.
+In:  base, data, sft, and what the conditioning needs (policy, or expert/<objective>);
+     spec.params: conditioning (a file of moa/conditioning/), objectives, vectors, evaluation.
 Out: generations.parquet, one row per vector and prompt; likelihoods.npy (P, M, M): log p(y_i |
      x_p, w_j) for the first prompts, from which decodability is computed.
 
 Streams are keyed by (seed, vector, prompt), so all methods answer with the same random numbers.
 """
 
+from importlib import import_module
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 
+from moa.conditioning import Conditioned, module_name
 from moa.generation import clean_response, generate, sample_streams
 from moa.job import log, run
 from moa.logprobs import tree_logprobs
-from moa.policies import common_prefix, load_policy, load_tokenizer, truncate_prompt
-from moa.preferences import build_prompt
+from moa.policies import common_prefix, load_tokenizer, truncate_prompt
 from moa.progress import Progress
 from moa.store import Job
 
@@ -28,8 +29,7 @@ EVALUATION = 3  # what a random stream is for; 1 and 2 belong to training
 def main(job: Job) -> None:
     p, settings = job.params, job.params["evaluation"]
     tokenizer = load_tokenizer(job.inputs["base"])
-    adapters = [job.inputs[role] for role in ("sft", "policy") if role in job.inputs]
-    model = load_policy(job.inputs["base"], adapters, settings["dtype"])
+    policy = import_module(module_name(p["conditioning"])).load(job.inputs, p)
     data = pd.read_parquet(job.inputs["data"] / "data.parquet").query("split == 'test'")
     prompts = data.drop_duplicates("prompt_id").sort_values("prompt_id")
     cut = [
@@ -40,7 +40,8 @@ def main(job: Job) -> None:
     frames, sampled = [], []
     bar = Progress(len(p["vectors"]) * len(cut), job.name, "responses")
     for index, w in enumerate(p["vectors"]):
-        texts = [build_prompt(x, p["objectives"], w, settings["decimals"]) for x in cut]
+        model = policy.at(w)
+        texts = [policy.prompt(x, w) for x in cut]
         ids = [torch.tensor(row) for row in tokenizer(texts)["input_ids"]]
         responses = []
         for start in range(0, len(ids), settings["batch_size"]):
@@ -63,8 +64,6 @@ def main(job: Job) -> None:
         frames.append(
             pd.DataFrame(
                 {
-                    "run": p["run"],
-                    "method": p["method"],
                     "seed": job.seed,
                     "vector": index,
                     "prompt_id": prompts["prompt_id"].to_numpy(),
@@ -79,34 +78,41 @@ def main(job: Job) -> None:
     bar.close()
     pd.concat(frames, ignore_index=True).to_parquet(job.out / "generations.parquet")
     n = min(settings["decodability_prompts"], len(cut))
-    answers = [[row[i].ids for row in sampled] for i in range(n)]
-    np.save(
-        job.out / "likelihoods.npy",
-        cross_likelihoods(model, tokenizer, cut[:n], answers, p, settings["decimals"]),
-    )
+    if n:
+        answers = [[row[i].ids for row in sampled] for i in range(n)]
+        table = cross_likelihoods(policy, tokenizer, cut[:n], p["vectors"], answers)
+        np.save(job.out / "likelihoods.npy", table)
     log.info("%d vectors x %d prompts", len(p["vectors"]), len(cut))
 
 
 def cross_likelihoods(
-    model: Any,
+    policy: Conditioned,
     tokenizer: Any,
     prompts: list[str],
+    vectors: list[list[float]],
     answers: list[list[torch.Tensor]],
-    params: dict[str, Any],
-    decimals: int,
 ) -> np.ndarray:
-    """(P, M, M): log p of the response sampled under vector i given vector j, one tree per prompt."""
-    table = []
-    with torch.no_grad():
-        for x, responses in zip(prompts, answers, strict=True):
-            texts = [build_prompt(x, params["objectives"], w, decimals) for w in params["vectors"]]
+    """(P, M, M): log p of the response sampled under vector i given vector j.
+
+    One tree per prompt where one model serves all vectors, else one per prompt and vector.
+    """
+    every = list(range(len(vectors)))
+    table = np.empty((len(prompts), len(vectors), len(vectors)))
+    bar = Progress(table.size, "likelihoods", "pairs")
+    for group in [every] if policy.one_model else [[j] for j in every]:
+        model = policy.at(vectors[group[0]])
+        for p, (x, responses) in enumerate(zip(prompts, answers, strict=True)):
+            texts = [policy.prompt(x, vectors[j]) for j in group]
             ids = [torch.tensor(row) for row in tokenizer(texts)["input_ids"]]
             shared = common_prefix(ids)
-            logps = tree_logprobs(
-                model, [ids[0][:shared]], [[i[shared:] for i in ids]], [responses]
-            )
-            table.append(logps[0].T.cpu().numpy())
-    return np.stack(table)
+            with torch.no_grad():
+                logps = tree_logprobs(
+                    model, [ids[0][:shared]], [[i[shared:] for i in ids]], [responses]
+                )
+            table[p][:, group] = logps[0].T.cpu().numpy()
+            bar.update(len(group) * len(responses))
+    bar.close()
+    return table
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """Online preference optimisation from the SFT policy: MI-EPO, or MO-ODPO where beta_w is 0.
 
 In:  base, data, sft, oracle_stats, oracle/<objective>; spec.params: objectives, oracles, lora,
-     online.
-Out: adapter/, metrics.jsonl.
+     settings (the config's online section).
+Out: adapter/, metrics.jsonl, explored.parquet (w+ and raw rewards of every sampled response).
 """
 
 import shutil
@@ -15,11 +15,12 @@ from moa.policies import add_adapter, load_policy, load_tokenizer, save_adapter
 from moa.store import Job
 from moa.tasks import read_stats
 from moa.trainers.common import train
-from moa.trainers.online import OnlineTrainer, training_rows
+from moa.trainers.online import OnlineTrainer
+from moa.trainers.rows import training_rows
 
 
 def main(job: Job) -> None:
-    objectives, settings = job.params["objectives"], job.params["online"]
+    objectives, settings = job.params["objectives"], job.params["settings"]
     tokenizer = load_tokenizer(job.inputs["base"])
     rows = pd.read_parquet(job.inputs["data"] / "data.parquet").query("split == 'train'")
     mean, std = read_stats(job.inputs["oracle_stats"], objectives)
@@ -43,6 +44,7 @@ def main(job: Job) -> None:
     metrics = train(trainer, job.checkpoints, job.name, minutes, trainer.save_batch)
     save_adapter(trainer.accelerator.unwrap_model(trainer.model), job.out)
     shutil.copy(metrics, job.out)
+    trainer.explored.frame(objectives).to_parquet(job.out / "explored.parquet")
 
 
 if __name__ == "__main__":

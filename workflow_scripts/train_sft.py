@@ -1,6 +1,7 @@
 """Supervised fine-tuning of the base under G(x, w) with random w: the start of every method.
 
-In:  base, data, oracle_stats (only with `response: routed`); spec.params: objectives, lora, sft.
+In:  base, data, oracle_stats (only with `response: routed`); spec.params: objectives, lora,
+     settings (the config's sft section).
 Out: adapter/, metrics.jsonl.
 """
 
@@ -17,7 +18,7 @@ from moa.trainers.sft import conditioned_examples, train_sft
 
 
 def main(job: Job) -> None:
-    objectives, settings = job.params["objectives"], job.params["sft"]
+    objectives, settings = job.params["objectives"], job.params["settings"]
     tokenizer = load_tokenizer(job.inputs["base"])
     rows = pd.read_parquet(job.inputs["data"] / "data.parquet").query("split == 'train'")
     if settings["response"] == "routed":

@@ -1,25 +1,27 @@
-"""Write a task's summary table.
+"""Write one table of a task.
 
-In:  metrics; spec.params: paper (the paper's own numbers for the task).
-Out: summary.csv, summary.md, summary.tex, and summary.json, the metrics they show.
+In:  metrics; spec.params: table (a file of moa/tables/), name (what the files are called), paper
+     (its own numbers for the task).
+Out: <name>.csv, <name>.md, <name>.tex, and <name>.json, all the metrics behind them.
 """
 
 import json
 import shutil
+from importlib import import_module
 
 from moa.job import run
 from moa.store import Job
-from moa.tables import summary_frame, summary_latex, summary_markdown
 
 
 def main(job: Job) -> None:
+    table = import_module(f"moa.tables.{job.params['table']}")
+    name, paper = job.params["name"], job.params["paper"]
     source = job.inputs["metrics"] / "metrics.json"
     metrics = json.loads(source.read_text())
-    paper = job.params["paper"]
-    summary_frame(metrics, paper).to_csv(job.out / "summary.csv", index=False)
-    (job.out / "summary.md").write_text(summary_markdown(metrics, paper))
-    (job.out / "summary.tex").write_text(summary_latex(metrics, paper))
-    shutil.copy(source, job.out / "summary.json")
+    table.frame(metrics, paper).to_csv(job.out / f"{name}.csv", index=False)
+    (job.out / f"{name}.md").write_text(table.markdown(metrics, paper))
+    (job.out / f"{name}.tex").write_text(table.latex(metrics, paper))
+    shutil.copy(source, job.out / f"{name}.json")
 
 
 if __name__ == "__main__":

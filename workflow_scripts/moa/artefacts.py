@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from moa.base_models import module_name as base_module
+from moa.conditioning import module_name as conditioning_module
 from moa.config import task_sections
 from moa.datasets import module_name as dataset_module
 from moa.keys import (
@@ -23,6 +24,7 @@ from moa.keys import (
     content_key,
     library_versions,
 )
+from moa.methods import METHODS
 from moa.oracles import module_name as oracle_module
 from moa.store import is_published
 
@@ -34,14 +36,26 @@ SCRIPTS = {
     "oracle_stats": "score_offline",
     "sft": "train_sft",
     "train": "train_online",
+    "expert": "train_expert",
+    "ric": "train_ric",
     "generate": "generate_responses",
     "score": "score_responses",
     "metrics": "compute_metrics",
     "table": "write_tables",
     "figure": "draw_figure",
 }
-FIGURES = ("pareto_fronts", "reward_distributions")
-TABLES = ("summary",)
+# Each is a file of moa/plots/ or moa/tables/, and a target under results/<config>/<task>/.
+FIGURES = (
+    "reward_overlap",
+    "exploration",
+    "pareto_fronts",
+    "reward_distributions",
+    "front_3d",
+    "objective_best",
+    "training_curves",
+)
+TABLES = ("summary", "comparisons", "references")
+SWEEP = "beta_w_sweep"  # figure and table of the runs that a task's beta_w_sweep lists
 
 
 @dataclass(frozen=True)
@@ -63,6 +77,9 @@ class Artefact:
         return f"{self.stage}/{self.name}-{self.key}"
 
 
+Inputs = Mapping[str, Artefact]
+
+
 class Plan:
     """All artefacts of a resolved config, by folder, and the views that show some of them.
 
@@ -72,6 +89,7 @@ class Plan:
     def __init__(self, config: dict[str, Any]) -> None:
         self.config = config
         self.artefacts: dict[str, Artefact] = {}
+        self._by_key: dict[str, str] = {}
         self.views: dict[str, tuple[Artefact, str]] = {}
         for task in config["tasks"]:
             self._add_task(task, task_sections(config, task))
@@ -101,10 +119,12 @@ class Plan:
             "operation": self.config["operation"],
         }
         artefact = Artefact(stage, name, spec, inputs)
-        return self.artefacts.setdefault(artefact.rel, artefact)
+        # Runs that differ in name only share their entries: experts, or a value of a sweep.
+        return self.artefacts.setdefault(
+            self._by_key.setdefault(artefact.key, artefact.rel), artefact
+        )
 
     def _add_task(self, task: str, s: dict[str, Any]) -> None:
-        objectives = s["objectives"]
         data = self._add(
             "data",
             task,
@@ -122,49 +142,105 @@ class Plan:
             libraries=MODELS,
         )
         oracles = self._oracles(s)
-        kinds = [oracle_module(s["oracles"][name]["kind"]) for name in objectives]
-        scored_by = {"objectives": objectives, "oracles": s["oracles"]}
-        stats = self._add("oracle_stats", task, scored_by, {"data": data, **oracles}, modules=kinds)
-        scores: dict[str, Artefact] = {}
-        generations: dict[str, Artefact] = {}
+        scored_by = {"objectives": s["objectives"], "oracles": s["oracles"]}
+        stats = self._add(
+            "oracle_stats", task, scored_by, {"data": data, **oracles}, modules=_kinds(s)
+        )
+        shared = {"base": base, "data": data, "oracle_stats": stats, **oracles}
+        made: dict[str, dict[str, Artefact]] = {}  # run -> role -> artefact
         for seed in self.config["seeds"]:
             sft = self._sft(task, s, seed, base, data, stats)
-            for run in s["runs"]:
-                name = f"{run['name']}-{task}-s{seed}"
-                policy = {}
-                if run["method"] != "sft":
-                    policy["policy"] = self._add(
-                        "train",
-                        name,
-                        {**scored_by, "lora": s["policy"]["lora"], "online": run["online"]},
-                        {"base": base, "data": data, "sft": sft, "oracle_stats": stats, **oracles},
-                        seed=seed,
-                        modules=kinds,
-                        libraries=[*MODELS, "accelerate"],
-                    )
-                generate = self._add(
-                    "generate",
+            for run in [*s["runs"], *s["sweep_runs"]]:
+                roles = made.setdefault(run["name"], {})
+                roles |= self._run(task, s, run, seed, {**shared, "sft": sft})
+        self._report(task, s, made, shared)
+
+    def _run(
+        self, task: str, s: dict[str, Any], run: dict[str, Any], seed: int, shared: Inputs
+    ) -> dict[str, Artefact]:
+        """A run's training, responses and scores for one seed, by role."""
+        name, method = f"{run['name']}-{task}-s{seed}", METHODS[run["method"]]
+        trained = self._trained(name, s, run, seed, shared)
+        evaluation = dict(s["generation"])
+        params = {
+            "conditioning": method.conditioning,
+            "objectives": s["objectives"],
+            "vectors": _vectors(run["method"], s),
+            "evaluation": evaluation,
+        }
+        if run["method"] == "rlhf":
+            evaluation["decodability_prompts"] = 0  # K policies, not one that is told w
+        if method.section == "experts":
+            params["merge"] = run["settings"]["merge"] if run["method"] != "rlhf" else "exact"
+        generate = self._add(
+            "generate",
+            name,
+            params,
+            {**{role: shared[role] for role in ("base", "data", "sft")}, **trained},
+            seed=seed,
+            modules=[conditioning_module(method.conditioning)],
+            libraries=MODELS,
+        )
+        score = self._add(
+            "score",
+            name,
+            {"objectives": s["objectives"], "oracles": s["oracles"]},
+            {"generate": generate, **_only(shared, "oracle")},
+            modules=_kinds(s),
+        )
+        at = f"{run['name']}/{seed}"
+        roles = {f"generate/{at}": generate, f"score/{at}": score}
+        for role, artefact in trained.items():  # policy, or expert/<objective>
+            roles[f"train/{at}{role.removeprefix('policy').removeprefix('expert')}"] = artefact
+        return roles
+
+    def _trained(
+        self, name: str, s: dict[str, Any], run: dict[str, Any], seed: int, shared: Inputs
+    ) -> dict[str, Artefact]:
+        """What a run trains, as inputs of its responses: `policy`, or `expert/<objective>`s."""
+        method = METHODS[run["method"]]
+        params = {
+            "objectives": s["objectives"],
+            "oracles": s["oracles"],
+            "lora": run["lora"],
+            "settings": run["settings"],
+        }
+        if method.stage is None:
+            return {}
+        if method.stage != "expert":
+            return {
+                "policy": self._add(
+                    method.stage,
                     name,
-                    {
-                        "run": run["name"],
-                        "method": run["method"],
-                        "objectives": objectives,
-                        "vectors": s["evaluation_vectors"],
-                        "evaluation": s["generation"],
-                    },
-                    {"base": base, "data": data, "sft": sft, **policy},
+                    params,
+                    shared,
                     seed=seed,
-                    libraries=MODELS,
+                    modules=_kinds(s),
+                    libraries=[*MODELS, "accelerate", *(["trl"] if method.stage == "ric" else [])],
                 )
-                generations[f"generate/{run['name']}/{seed}"] = generate
-                scores[f"score/{run['name']}/{seed}"] = self._add(
-                    "score",
-                    name,
-                    scored_by,
-                    {"generate": generate, "oracle_stats": stats, **oracles},
-                    modules=kinds,
-                )
-        self._report(task, s, scores, generations, data, stats, oracles, kinds)
+            }
+        settings = {k: v for k, v in run["settings"].items() if k != "merge"}
+        return {
+            f"expert/{objective}": self._add(
+                "expert",
+                f"{objective}-{name.removeprefix(run['name'] + '-')}",
+                {
+                    **params,
+                    "settings": settings,
+                    "objective": objective,
+                    "oracles": {objective: s["oracles"][objective]},
+                },
+                {
+                    role: artefact
+                    for role, artefact in shared.items()
+                    if not role.startswith("oracle/") or role == f"oracle/{objective}"
+                },
+                seed=seed,
+                modules=[oracle_module(s["oracles"][objective]["kind"])],
+                libraries=[*MODELS, "accelerate", "trl"],
+            )
+            for objective in s["objectives"]
+        }
 
     def _oracles(self, s: dict[str, Any]) -> dict[str, Artefact]:
         """Entries of the oracles that are fitted in the workflow, as inputs by role."""
@@ -197,60 +273,130 @@ class Plan:
         return self._add(
             "sft",
             f"{task}-s{seed}",
-            {"objectives": s["objectives"], "lora": s["policy"]["lora"], "sft": s["sft"]},
+            {"objectives": s["objectives"], "lora": s["policy"]["lora"], "settings": s["sft"]},
             inputs,
             seed=seed,
             libraries=[*MODELS, "trl", "accelerate"],
         )
 
     def _report(
+        self, task: str, s: dict[str, Any], made: dict[str, dict[str, Artefact]], shared: Inputs
+    ) -> None:
+        """Metrics, figures and tables of a task's runs, and of its sweep."""
+        config = self.config["name"]
+        metrics = self._metrics(f"{config}-{task}", task, s, s["runs"], made, shared)
+        for name in FIGURES:
+            if constant(f"moa.plots.{name}", "OBJECTIVES", None) in (None, len(s["objectives"])):
+                self._figure(task, name, s, metrics, made)
+        for name in TABLES:
+            self._table(task, name, name, metrics)
+        if s["sweep_runs"]:
+            name = f"{config}-{task}-{SWEEP}"
+            sweep = self._metrics(name, task, s, s["sweep_runs"], made, shared)
+            self._figure(task, SWEEP, s, sweep, made)
+            self._table(task, SWEEP, "summary", sweep)
+
+    def _metrics(
         self,
+        name: str,
         task: str,
         s: dict[str, Any],
-        scores: dict[str, Artefact],
-        generations: dict[str, Artefact],
-        data: Artefact,
-        stats: Artefact,
-        oracles: dict[str, Artefact],
-        kinds: list[str],
-    ) -> None:
-        config = self.config["name"]
-        metrics = self._add(
-            "metrics",
-            f"{config}-{task}",
+        runs: list[dict[str, Any]],
+        made: dict[str, dict[str, Artefact]],
+        shared: Inputs,
+    ) -> Artefact:
+        described = [
             {
-                "config": config,
+                "name": run["name"],
+                "method": run["method"],
+                "beta_w": (run["settings"] or {}).get("beta_w"),
+                "vectors": _vectors(run["method"], s),
+            }
+            for run in runs
+        ]
+        results = {
+            role: artefact
+            for run in runs
+            for role, artefact in made[run["name"]].items()
+            if not role.startswith("train/")
+        }
+        return self._add(
+            "metrics",
+            name,
+            {
+                "config": self.config["name"],
                 "task": task,
                 "objectives": s["objectives"],
                 "oracles": s["oracles"],
                 "vectors": s["evaluation_vectors"],
-                "runs": [[run["name"], run["method"]] for run in s["runs"]],
+                "runs": described,
                 "metrics": s["metrics"],
                 "sft_response": s["sft"]["response"],
             },
-            {"data": data, "oracle_stats": stats, **oracles, **scores, **generations},
-            modules=kinds,
+            {"data": shared["data"], **_only(shared, "oracle"), **results},
+            modules=_kinds(s),
             libraries=["pymoo", "numpy"],
         )
-        folder = f"results/{config}/{task}"
-        for name in FIGURES:
-            figure = self._add(
-                "figure",
-                f"{name}-{config}-{task}",
-                {"figure": name},
-                {"metrics": metrics, **scores},
-                modules=[f"moa.plots.{name}"],
-                libraries=["matplotlib", "seaborn"],
-            )
-            for suffix in ("pdf", "png"):
-                self.views[f"{folder}/figures/{name}.{suffix}"] = (figure, f"{name}.{suffix}")
-        for name in TABLES:
-            paper = self.config["paper_numbers"].get(task, {})
-            table = self._add(
-                "table", f"{name}-{config}-{task}", {"paper": paper}, {"metrics": metrics}
-            )
-            for suffix in ("csv", "md", "tex", "json"):
-                self.views[f"{folder}/tables/{name}.{suffix}"] = (table, f"{name}.{suffix}")
+
+    def _figure(
+        self,
+        task: str,
+        name: str,
+        s: dict[str, Any],
+        metrics: Artefact,
+        made: dict[str, dict[str, Artefact]],
+    ) -> None:
+        config, module = self.config["name"], f"moa.plots.{name}"
+        needs = constant(module, "NEEDS", ())
+        inputs = {"metrics": metrics}
+        for run in s["runs"]:
+            if "scores" in needs:
+                inputs |= _only(made[run["name"]], "score/")
+            if "curves" in needs or (
+                "explored" in needs and METHODS[run["method"]].stage == "train"
+            ):
+                inputs |= _only(made[run["name"]], "train/")
+        figure = self._add(
+            "figure",
+            f"{name}-{config}-{task}",
+            {"figure": name, "needs": list(needs)},
+            inputs,
+            modules=[module],
+            libraries=["matplotlib", "seaborn"],
+        )
+        for suffix in ("pdf", "png"):
+            path = f"results/{config}/{task}/figures/{name}.{suffix}"
+            self.views[path] = (figure, f"{name}.{suffix}")
+
+    def _table(self, task: str, name: str, table: str, metrics: Artefact) -> None:
+        config, paper = self.config["name"], self.config["paper_numbers"].get(task, {})
+        entry = self._add(
+            "table",
+            f"{name}-{config}-{task}",
+            {"name": name, "table": table, "paper": paper},
+            {"metrics": metrics},
+            modules=[f"moa.tables.{table}"],
+        )
+        for suffix in ("csv", "md", "tex", "json"):
+            path = f"results/{config}/{task}/tables/{name}.{suffix}"
+            self.views[path] = (entry, f"{name}.{suffix}")
+
+
+def _kinds(s: dict[str, Any]) -> list[str]:
+    """The modules of a task's oracles."""
+    return [oracle_module(s["oracles"][name]["kind"]) for name in s["objectives"]]
+
+
+def _vectors(method: str, s: dict[str, Any]) -> list[list[float]]:
+    """Where a method is evaluated: the task's vectors; an RLHF expert at its own objective only."""
+    if method != "rlhf":
+        return s["evaluation_vectors"]
+    k = len(s["objectives"])
+    return [[float(i == j) for j in range(k)] for i in range(k)]
+
+
+def _only(roles: Inputs, prefix: str) -> dict[str, Artefact]:
+    return {role: artefact for role, artefact in roles.items() if role.startswith(prefix)}
 
 
 def sync_views(plan: Plan, store: Path, root: Path) -> None:

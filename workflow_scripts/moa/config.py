@@ -1,7 +1,7 @@
 """Reading a config: schema, defaults, cross-checks. Every mistake is one message that says how to mend it.
 
-The schema is config/schema.yaml. A task may override any common section (policy, sft, online,
-generation, metrics); a run may override `online` further.
+The schema is config/schema.yaml. A task may override any common section (policy, sft, online, ...); a
+run may override its method's section and `lora` further.
 """
 
 from __future__ import annotations
@@ -16,10 +16,13 @@ import yaml
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
+from moa.labels import METHOD_LABELS, SWEPT
+from moa.methods import METHODS
 from moa.preferences import evaluation_vectors
 
 CONFIG_FOLDER = Path(__file__).resolve().parents[2] / "config"
-COMMON = ("policy", "sft", "online", "generation", "metrics")
+TRAINED = ("online", "experts", "ric")  # the sections of methods
+COMMON = ("policy", "sft", *TRAINED, "generation", "metrics")
 SHARED_KEYS = ("dtype", "max_prompt_tokens", "max_new_tokens", "decimals")  # policy -> stages
 
 
@@ -48,8 +51,9 @@ def resolve(raw: dict[str, Any]) -> dict[str, Any]:
 def task_sections(config: dict[str, Any], task: str) -> dict[str, Any]:
     """Everything a task's stages need, resolved: sections merged, defaults filled, kinds checked.
 
-    Returns: objectives, data, oracles, evaluation_vectors, policy, sft, generation, metrics, and
-    `runs`, each with its own `online` section.
+    Returns: objectives, data, oracles, evaluation_vectors, policy, sft, generation, metrics, `runs`
+    and `sweep_runs` (one per value of beta_w_sweep). A run has name, method, settings (its method's
+    section, resolved; None for sft) and lora.
     """
     given = config["tasks"][task]
     where = f"tasks.{task}"
@@ -76,28 +80,70 @@ def task_sections(config: dict[str, Any], task: str) -> dict[str, Any]:
     _check_batches(out["sft"], f"{where}.sft")
     out["evaluation_vectors"] = _vectors(out, where)
     shared = {key: out["policy"][key] for key in SHARED_KEYS}
-    out["sft"] |= shared
-    out["generation"] |= shared
-    out["runs"] = [_run(run, out["online"] | shared, where) for run in config["runs"]]
-    del out["online"]
+    for section in ("sft", "generation", *TRAINED):
+        out[section] |= shared
+    out["runs"] = [_run(run, out, where) for run in config["runs"]]
+    out["sweep_runs"] = [
+        _run(
+            {
+                "name": SWEPT + f"{value:g}".replace(".", "_"),
+                "method": "mi_epo",
+                "overrides": {"beta_w": float(value)},
+            },
+            out,
+            where,
+        )
+        for value in out["beta_w_sweep"]
+    ]
+    for section in TRAINED:
+        del out[section]
     return out
 
 
-def _run(run: dict[str, Any], online: dict[str, Any], where: str) -> dict[str, Any]:
-    """One run with its own `online` section; MO-ODPO is MI-EPO without the exploration term."""
-    section = _merge(online, run["overrides"])
-    label = f"runs.{run['name']}"
+def _run(run: dict[str, Any], sections: dict[str, Any], where: str) -> dict[str, Any]:
+    """One run with its method's settings and its adapter's, both with the run's overrides."""
+    label, method = f"runs.{run['name']}", METHODS[run["method"]]
+    if run["name"] in METHODS and run["name"] != run["method"]:
+        raise ConfigError(
+            f"{label}: a run of method {run['method']} cannot have the name of another method; "
+            "rename it"
+        )
+    overrides = dict(run["overrides"])
+    lora = _override("lora", sections["policy"]["lora"], overrides.pop("lora", {}), label)
+    if method.section is None:
+        if run["overrides"]:
+            raise ConfigError(f"{label}.overrides: {run['method']} has nothing to override")
+        return {"name": run["name"], "method": run["method"], "settings": None, "lora": lora}
+    settings = _override(method.section, sections[method.section], overrides, label)
+    if method.section == "online":
+        _set_online(settings, run, label)
+    _check_batches(settings, f"{label} in {where}")
+    return {"name": run["name"], "method": run["method"], "settings": settings, "lora": lora}
+
+
+def _override(
+    section: str, base: dict[str, Any], over: dict[str, Any], label: str
+) -> dict[str, Any]:
+    validate(over, load_schema()["$defs"][section], f"{label}.overrides")
+    return _merge(base, over)
+
+
+def _set_online(settings: dict[str, Any], run: dict[str, Any], label: str) -> None:
+    """MO-ODPO is MI-EPO without the exploration term; scalarised labels go with MO-ODPO only."""
     if run["method"] == "mo_odpo":
         if run["overrides"].get("beta_w"):
             raise ConfigError(
                 f"{label}.overrides.beta_w is {run['overrides']['beta_w']}, but mo_odpo has no "
                 "exploration term: use method mi_epo"
             )
-        section["beta_w"] = 0.0
-    if section["labels"] == "scalarised" and section["beta_w"] > 0:
+        settings["beta_w"] = 0.0
+    settings["beta_w"] = float(settings["beta_w"])
+    if settings["labels"] == "scalarised" and settings["beta_w"] > 0:
         raise ConfigError(f"{label}: labels scalarised goes with method mo_odpo only")
-    _check_batches(section, f"{label} in {where}")
-    return {"name": run["name"], "method": run["method"], "online": section}
+    if run["name"] in METHOD_LABELS.keys() - METHODS.keys() and settings["labels"] != "scalarised":
+        raise ConfigError(
+            f"{label}: the name stands for labels scalarised; set them under overrides, or rename it"
+        )
 
 
 def _check_batches(section: dict[str, Any], where: str) -> None:

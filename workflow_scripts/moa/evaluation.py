@@ -1,24 +1,19 @@
-"""From a task's scores to its metrics: per run and seed, with intervals, warnings and the optimum."""
+"""From a task's scores to its metrics: all runs over the same prompts, and the world's optimum."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from moa.metrics import (
-    bootstrap_interval,
-    conditional_reward_dispersion,
-    control,
-    decodability,
-    hypervolume,
-    mean_inner_product,
-)
+from moa.bootstrap import prompt_counts
+from moa.comparisons import compare, reference_points
+from moa.metrics import mean_inner_product
+from moa.run_summary import RunScores, estimate, summarise
 
-COLLAPSED_SHARE = 0.5  # of responses empty, or equal to one single response
-VISIBLE_CONTROL = 0.5  # mean Spearman correlation below which w is said to have no visible effect
+EXPERTS = "rlhf"  # one expert per objective, not one policy that reads w: it has points, no metrics
 
 
 def reward_table(scores: pd.DataFrame, objectives: Sequence[str]) -> np.ndarray:
@@ -33,99 +28,52 @@ def reward_table(scores: pd.DataFrame, objectives: Sequence[str]) -> np.ndarray:
     return ordered[[f"norm_{name}" for name in objectives]].to_numpy().reshape(m, p, -1)
 
 
-def headline_statistics(
-    vectors: np.ndarray, reference: np.ndarray
-) -> dict[str, Callable[[np.ndarray], float]]:
-    """HV, MIP and CRD as functions of a reward table (M, P, k)."""
-    return {
-        "hv": lambda t: hypervolume(t.mean(axis=1), reference),
-        "mip": lambda t: mean_inner_product(vectors, t.mean(axis=1)),
-        "crd": conditional_reward_dispersion,
-    }
-
-
-def summarise_run(
-    tables: dict[int, np.ndarray],
-    likelihoods: dict[int, np.ndarray],
-    scores: pd.DataFrame,
-    vectors: np.ndarray,
-    objectives: Sequence[str],
-    settings: dict[str, Any],
-    seed: int,
+def evaluate(
+    runs: Sequence[RunScores], objectives: Sequence[str], settings: Mapping[str, Any], seed: int
 ) -> dict[str, Any]:
-    """All figures of one run: per seed, their mean over seeds, and 95 % intervals over prompts.
+    """The numbers of all runs: `prompts`, `references`, `runs` by name, `comparisons`.
 
-    tables: seed -> (M, P, k) normalised rewards. likelihoods: seed -> (P', M, M). Intervals are of
-    the mean over seeds: one draw of prompts serves all seeds, since all answered the same prompts.
+    settings: reference, reference_sensitivity, bootstrap_resamples. seed: of the resamples, which
+    all runs share. Raises: ValueError if runs differ in seeds or prompts, or miss a vector.
     """
-    reference = np.full(len(objectives), float(settings["reference"]))
-    statistics = headline_statistics(vectors, reference)
-    stacked = np.stack([tables[s] for s in sorted(tables)])  # (S, M, P, k)
-    per_seed = {
-        str(s): {
-            "points": table.mean(axis=1).tolist(),
-            **{name: statistic(table) for name, statistic in statistics.items()},
-            "control": dict(
-                zip(objectives, control(vectors, table.mean(axis=1)).tolist(), strict=True)
-            ),
-            "decodability": decodability(likelihoods[s]),
-            "hv_by_reference": {
-                str(r): hypervolume(table.mean(axis=1), np.full(len(objectives), float(r)))
-                for r in settings["reference_sensitivity"]
-            },
-        }
-        for s, table in tables.items()
+    n_prompts = _common_prompts(runs)
+    references = reference_points(
+        settings["reference"],
+        settings["reference_sensitivity"],
+        np.concatenate([run.points for run in runs]),
+    )
+    counts = prompt_counts(n_prompts, settings["bootstrap_resamples"], seed)
+    estimates = {
+        run.name: estimate(run, references, str(settings["reference"]), counts)
+        for run in runs
+        if run.method != EXPERTS
     }
-    n_seeds, m, p, k = stacked.shape
-    joint = stacked.reshape(n_seeds * m, p, k)
-
-    def over_seeds(statistic: Callable[[np.ndarray], float]) -> Callable[[np.ndarray], float]:
-        return lambda t: float(np.mean([statistic(x) for x in t.reshape(n_seeds, m, -1, k)]))
-
-    summary: dict[str, Any] = {"seeds": per_seed}
-    for name, statistic in statistics.items():
-        low, high = bootstrap_interval(
-            joint,
-            over_seeds(statistic),
-            resamples=settings["bootstrap_resamples"],
-            rng=np.random.default_rng(seed),
-        )
-        summary[name] = _spread([per_seed[s][name] for s in per_seed], low, high)
-    summary["decodability"] = _spread([per_seed[s]["decodability"] for s in per_seed])
-    summary["control"] = {
-        o: _spread([per_seed[s]["control"][o] for s in per_seed]) for o in objectives
-    }
-    points = stacked.mean(axis=0)  # (M, P, k), mean over seeds
-    summary["points"] = points.mean(axis=1).tolist()
-    summary["points_low"], summary["points_high"] = _point_intervals(points, settings, seed)
-    summary["health"] = response_health(scores)
-    summary["warnings"] = warnings(summary)
-    return summary
-
-
-def response_health(scores: pd.DataFrame) -> dict[str, float]:
-    """Shares of responses that are empty, that equal the most common one, and that finished."""
-    text = scores["response"]
     return {
-        "empty": float((text == "").mean()),
-        "most_common": float(text.value_counts(normalize=True).iloc[0]),
-        "finished": float(scores["finished"].mean()),
-        "tokens": float(scores["tokens"].mean()),
+        "prompts": n_prompts,
+        "references": [{"name": n, "point": p.tolist()} for n, p in references.items()],
+        "runs": {r.name: summarise(r, estimates.get(r.name), objectives, counts) for r in runs},
+        "comparisons": compare({name: e.headline for name, e in estimates.items()}),
     }
 
 
-def warnings(summary: dict[str, Any]) -> list[str]:
-    """What a reader must know before believing a row of the table."""
-    found = []
-    health = summary["health"]
-    if health["empty"] > COLLAPSED_SHARE:
-        found.append(f"collapsed: {health['empty']:.0%} of the responses are empty")
-    elif health["most_common"] > COLLAPSED_SHARE:
-        found.append(f"collapsed: {health['most_common']:.0%} of the responses are identical")
-    mean_control = np.mean([c["mean"] for c in summary["control"].values()])
-    if mean_control < VISIBLE_CONTROL:
-        found.append(f"w has no visible effect: mean control {mean_control:.2f}")
-    return found
+def _common_prompts(runs: Sequence[RunScores]) -> int:
+    """The number of prompts, after a check that all runs share their seeds and their prompts."""
+    seeds, prompts = sorted(runs[0].rewards), set(runs[0].responses["prompt_id"])
+    for run in runs:
+        if sorted(run.rewards) != seeds:
+            raise ValueError(
+                f"{run.name}: seeds {sorted(run.rewards)}, but {runs[0].name} has {seeds}: runs are "
+                "compared seed by seed, so score all of them under the same seeds"
+            )
+        shape = (len(run.vectors), len(prompts), run.vectors.shape[1])
+        for seed, table in run.rewards.items():
+            if set(run.responses["prompt_id"]) != prompts or table.shape != shape:
+                raise ValueError(
+                    f"{run.name}, seed {seed}: scores {table.shape} (vectors, prompts, objectives), "
+                    f"but {runs[0].name} and the config's vectors ask for {shape} over the same "
+                    "prompts: generate and score all runs of a task from the same data"
+                )
+    return len(prompts)
 
 
 def convex_hypervolume(points: np.ndarray, reference: np.ndarray) -> float:
@@ -187,27 +135,3 @@ def optimum(
         "hv": convex_hypervolume(front, reference),
         "mip": mean_inner_product(vectors, points),
     }
-
-
-def _spread(
-    values: Sequence[float], low: float | None = None, high: float | None = None
-) -> dict[str, Any]:
-    """Mean over seeds, spread over seeds (ddof 1, None for one seed), interval over prompts."""
-    return {
-        "mean": float(np.mean(values)),
-        "seed_std": float(np.std(values, ddof=1)) if len(values) > 1 else None,
-        "low": low,
-        "high": high,
-    }
-
-
-def _point_intervals(
-    points: np.ndarray, settings: dict[str, Any], seed: int
-) -> tuple[list[list[float]], list[list[float]]]:
-    """95 % bootstrap interval over prompts of every vector's mean point: (M, P, k) -> two (M, k)."""
-    rng = np.random.default_rng(seed)
-    n = points.shape[1]
-    draws = rng.integers(n, size=(settings["bootstrap_resamples"], n))
-    means = np.stack([points[:, draw].mean(axis=1) for draw in draws])
-    low, high = np.quantile(means, [0.025, 0.975], axis=0)
-    return low.tolist(), high.tolist()

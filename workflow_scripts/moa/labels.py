@@ -13,6 +13,14 @@ METHOD_LABELS = {
 }
 
 
-def run_label(name: str, method: str) -> str:
-    """The method's own name for its plain run; the run's name for a variant of it."""
-    return METHOD_LABELS.get(method, method) if name == method else name
+SWEPT = "beta_w_"
+
+
+def run_label(name: str) -> str:
+    """The method's name for a run that is named as one (the config checks it is); else its own.
+
+    A run of a sweep, `beta_w_0_003`, is "beta_w = 0.003".
+    """
+    if name.startswith(SWEPT):
+        return f"beta_w = {name.removeprefix(SWEPT).replace('_', '.')}"
+    return METHOD_LABELS.get(name, name)

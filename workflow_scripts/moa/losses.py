@@ -34,6 +34,7 @@ def mi_epo_loss(
     beta_c: float,
     beta_w: float,
     ties: str = "skip",
+    stop_gradient: bool = True,
 ) -> LossOutput:
     """MI-EPO, equation 13: sum_k w_k L_YC^k + L_YW. With beta_w = 0 it is MO-ODPO (eq. 5).
 
@@ -42,6 +43,7 @@ def mi_epo_loss(
     rewards: (B, 2, K), higher is better. weights: (B, K), the w+ of the prompt.
     ties: what an objective that rates y1 and y2 alike contributes: `skip` nothing, `first` the
     loss with y1 as winner, `split` half of each ordering.
+    stop_gradient: equation 13's sg(); False lets the exploration term raise d(y|w+) too.
     Raises: ValueError naming the argument whose shape is wrong or which holds a NaN.
     """
     _check(policy_logps, ref_logps, rewards, weights)
@@ -56,7 +58,8 @@ def mi_epo_loss(
         _check_tensor("ref_logps_neg", ref_logps_neg, policy_logps.shape)
         delta_neg = policy_logps_neg.float() - ref_logps_neg.detach().float()
         # Equation 13's sg(): the gradient reaches the policy through w- only.
-        exploration = -F.logsigmoid(beta_w * (delta.detach() - delta_neg)).mean(dim=1)
+        delta_pos = delta.detach() if stop_gradient else delta
+        exploration = -F.logsigmoid(beta_w * (delta_pos - delta_neg)).mean(dim=1)
     return LossOutput((alignment + exploration).mean(), alignment, exploration)
 
 

@@ -1,11 +1,11 @@
-"""Metrics of a policy conditioned on preference vectors (paper, appendix C), and their intervals.
+"""Metrics of a policy conditioned on preference vectors (paper, appendix C).
 
 Rewards are normalised and higher is better. Shapes: M vectors, P prompts, k objectives.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -88,26 +88,3 @@ def decodability(logps: Any) -> float:
     highest = scores.max(axis=2, keepdims=True)
     mean = highest[..., 0] + np.log(np.exp(scores - highest).mean(axis=2))
     return float((own - mean).mean())
-
-
-def bootstrap_interval(
-    rewards: Any,
-    statistic: Callable[[np.ndarray], float],
-    *,
-    resamples: int,
-    rng: np.random.Generator,
-    level: float = 0.95,
-) -> tuple[float, float]:
-    """Percentile interval of `statistic` when the prompts are drawn again with replacement.
-
-    rewards: (M, P, k); prompts (axis 1) are resampled jointly for all vectors, because one prompt
-    is answered under every vector. `statistic` maps such an array to a number.
-    """
-    table = np.asarray(rewards, dtype=np.float64)
-    if table.ndim != 3:
-        raise ValueError(f"rewards has shape {table.shape}, expected (M, P, k)")
-    n = table.shape[1]
-    values = [statistic(table[:, rng.integers(n, size=n)]) for _ in range(resamples)]
-    tail = (1 - level) / 2
-    low, high = np.quantile(values, [tail, 1 - tail])
-    return float(low), float(high)

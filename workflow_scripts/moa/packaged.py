@@ -7,6 +7,7 @@ is read as a file: `pip download --no-deps --no-binary llamafactory -d data llam
 
 from __future__ import annotations
 
+import ast
 import csv
 import json
 import tarfile
@@ -18,9 +19,13 @@ from typing import Any, NamedTuple
 from moa.keys import file_digest
 
 LOCK = "requirements-smollm2.lock"
-ARCHIVE = "data/llamafactory-0.9.5.tar.gz"
+ARCHIVE_VERSION = "0.9.5"
+ARCHIVE = f"data/llamafactory-{ARCHIVE_VERSION}.tar.gz"
 ARCHIVE_SHA256 = "1702c0bfb864e80577a59521d2edcacd2aab05ec6aee06188fcba335a589681f"
 PYRIT_LABELS = "pyrit/datasets/scorer_evals"
+HUMOR_LINES = "humor_mcp/packs/mallard/lines.jsonl"
+HUMOR_TOP = 3  # the best rating of a line
+JOKES = "pyjokes/jokes_en.py"
 
 
 class Rating(NamedTuple):
@@ -30,6 +35,14 @@ class Rating(NamedTuple):
     response: str
     score: float
     source: str
+
+
+class RatedLine(NamedTuple):
+    """A line, the setup it replies to (None if the pack names none), one person's rating, 0-3."""
+
+    setup: str | None
+    text: str
+    score: int
 
 
 def package_file(distribution: str, relative: str) -> Path:
@@ -93,12 +106,14 @@ def llamafactory_rows(archive: str | Path, name: str) -> list[dict[str, Any]]:
     if not path.exists():
         raise FileNotFoundError(
             f"no file {path}: pip download --no-deps --no-binary llamafactory -d {path.parent} "
-            "llamafactory==0.9.5"
+            f"llamafactory=={ARCHIVE_VERSION}"
         )
     if file_digest(path) != ARCHIVE_SHA256:
-        raise ValueError(f"{path} is not the source distribution of llamafactory 0.9.5: delete it")
+        raise ValueError(
+            f"{path} is not the source distribution of llamafactory {ARCHIVE_VERSION}: delete it"
+        )
     with tarfile.open(path) as tar:
-        member = tar.extractfile(f"llamafactory-0.9.5/data/{name}")
+        member = tar.extractfile(f"llamafactory-{ARCHIVE_VERSION}/data/{name}")
         assert member is not None  # the digest above fixes the archive's content
         rows: list[dict[str, Any]] = json.load(member)
     return rows
@@ -111,3 +126,31 @@ def single_turn_pair(row: dict[str, Any]) -> tuple[str, str, str] | None:
     turns = (row["conversations"][0], row["chosen"], row["rejected"])
     prompt, chosen, rejected = (turn["value"].strip() for turn in turns)
     return prompt, chosen, rejected
+
+
+def rated_lines() -> list[RatedLine]:
+    """humor-mcp's human-rated lines in the order of the file: 399, of which 256 have a setup.
+
+    The lines themselves are a machine's. Each is a `humor_candidates` row; a `joke_breakdowns` row
+    with the same text repeats the rating and adds the setup.
+    """
+    with open(package_file("humor-mcp", HUMOR_LINES), encoding="utf-8") as handle:
+        rows = [json.loads(line) for line in handle]
+    setups = {row["text"]: row["context"] for row in rows if row["kind"] == "joke"}
+    return [
+        RatedLine(setups.get(row["text"]), row["text"].strip(), row["score"])
+        for row in rows
+        if row["kind"] == "candidate" and row["score"] is not None
+    ]
+
+
+def neutral_jokes() -> list[str]:
+    """pyjokes' 180 neutral English jokes, written by people; read from its source, not imported.
+
+    Raises: ValueError if the file does not assign such a list.
+    """
+    path = package_file("pyjokes", JOKES)
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "neutral":
+            return [joke.strip() for joke in ast.literal_eval(node.value)]
+    raise ValueError(f"{path} has no list `neutral`: install the version of pyjokes in {LOCK}")

@@ -10,7 +10,7 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase
 
-from moa.preferences import build_prompt
+from moa.preferences import build_prompt, uniform
 
 ADAPTER = "adapter"  # the subfolder of an artefact that holds one
 
@@ -70,15 +70,15 @@ def truncate_prompt(
 
     Raises: ValueError if the weight block alone is too long.
     """
-    uniform = [1 / len(objectives)] * len(objectives)
-    if len(tokenizer(build_prompt(x, objectives, uniform))["input_ids"]) <= max_tokens:
+    even = uniform(len(objectives))
+    if len(tokenizer(build_prompt(x, objectives, even))["input_ids"]) <= max_tokens:
         return x
-    room = max_tokens - len(tokenizer(build_prompt("", objectives, uniform))["input_ids"])
+    room = max_tokens - len(tokenizer(build_prompt("", objectives, even))["input_ids"])
     offsets = tokenizer(x, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
     # Cutting changes how the seam is tokenised, so cut a little more until it really fits.
     for keep in range(min(room, len(offsets)), 0, -1):
         cut = x[offsets[-keep][0] :].lstrip()
-        if len(tokenizer(build_prompt(cut, objectives, uniform))["input_ids"]) <= max_tokens:
+        if len(tokenizer(build_prompt(cut, objectives, even))["input_ids"]) <= max_tokens:
             return cut
     raise ValueError(
         f"max_prompt_tokens is {max_tokens}, less than the weight block of {list(objectives)} needs: "

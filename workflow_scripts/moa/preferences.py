@@ -67,6 +67,11 @@ def evaluation_vectors(k: int) -> np.ndarray:
     return np.array(_EVALUATION_VECTORS[k], dtype=np.float64)
 
 
+def uniform(k: int) -> list[float]:
+    """Equal weights, for prompts that must not say what is wanted."""
+    return [1 / k] * k
+
+
 def build_prompt(x: str, objectives: Sequence[str], w: Sequence[float], decimals: int = 2) -> str:
     """G(x, w) = `Human: {x} helpfulness 0.30 harmlessness 0.70 Assistant:` (paper, section 3.5).
 

@@ -1,8 +1,8 @@
 """A small Llama with a word-level tokenizer, trained from scratch on the synthetic world.
 
-Its corpus is mixed-style responses to all requests, under weight blocks of two or three
-objectives, so it knows the words and the form of a prompt; w is drawn at random there, so the
-responses ignore w.
+Its corpus is mixed-style responses to all requests, under weight blocks of two or three objectives,
+and some under blocks of desired rewards (RiC's form), so it knows the words and the forms of a
+prompt; both are drawn at random there, so the responses ignore them.
 """
 
 from __future__ import annotations
@@ -16,10 +16,12 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from moa import synthetic
+from moa.goals import build_goal_prompt
 from moa.preferences import build_prompt, sample_weights
 from moa.trainers.sft import tokenize_example, train_sft
 
 REQUIRES = ("torch", "transformers", "tokenizers", "trl")
+GOAL_EVERY = 5
 
 
 def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
@@ -60,7 +62,7 @@ def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
 
 def build_tokenizer() -> PreTrainedTokenizerFast:
     """One token per word; numbers are split into digits, as the tokenizers of real models do."""
-    words = ["<pad>", "</s>", "<unk>", "Human:", "Assistant:", ".", *"0123456789"]
+    words = ["<pad>", "</s>", "<unk>", "Human:", "Assistant:", ".", "-", *"0123456789"]
     words += [*synthetic.OBJECTIVES, *synthetic.vocabulary()]
     tokenizer = Tokenizer(models.WordLevel({w: i for i, w in enumerate(words)}, unk_token="<unk>"))
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
@@ -75,14 +77,21 @@ def build_tokenizer() -> PreTrainedTokenizerFast:
 
 
 def corpus(documents: int, seed: int) -> list[str]:
-    """Prompt and mixed-style response, under random weights for two or three objectives."""
+    """Prompt and mixed-style response, under random weights for two or three objectives.
+
+    Every GOAL_EVERY-th document has random desired rewards in place of weights.
+    """
     rng = np.random.default_rng(seed)
     requests = synthetic.prompts()
     texts = []
-    for _ in range(documents):
+    for i in range(documents):
         prompt = requests[rng.integers(len(requests))]
         k = int(rng.integers(2, 4))
-        w = sample_weights(1, 0.5, k, rng)[0]  # corners are common, so 1.00 is no rare word
-        text = build_prompt(prompt, synthetic.OBJECTIVES[:k], list(w))
+        objectives = synthetic.OBJECTIVES[:k]
+        if i % GOAL_EVERY == 0:
+            text = build_goal_prompt(prompt, objectives, rng.uniform(-3, 3, k))
+        else:
+            w = sample_weights(1, 0.5, k, rng)[0]  # corners are common, so 1.00 is no rare word
+            text = build_prompt(prompt, objectives, list(w))
         texts.append(f"{text} {synthetic.mixed_style_response(prompt, rng)}")
     return texts

@@ -1,4 +1,4 @@
-"""The safety task's prompts out of packages: harmful requests and ordinary instructions.
+"""Prompts of all tasks at the SmolLM2 scale: harmful requests and ordinary instructions, packaged.
 
 Harmful: PyRIT's red-teaming objectives (MIT) with responses that humans scored for harm. Ordinary:
 LLaMA-Factory's demonstration data (Apache-2.0 as packaged; its `alpaca_en_demo.json` holds Stanford

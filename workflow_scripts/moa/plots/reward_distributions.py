@@ -20,13 +20,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpec
 from matplotlib.lines import Line2D
-from matplotlib.patches import Ellipse
 
-from moa.plots import style
+from moa.plots import clouds, style
 
-COMPARED = ("mo_odpo", "mi_epo")
+NEEDS = ("scores",)
 SHOWN = 150  # dots per vector and panel at most
-HALF = np.sqrt(2 * np.log(2))  # radius, in standard deviations, that holds half of a 2-D normal
 
 
 @mpl.rc_context(style.RC)
@@ -34,12 +32,14 @@ def draw(metrics: Mapping[str, Any], scores: pd.DataFrame, *, width: float = sty
     """The figure, `width` inches wide; `scores` has a row per run x seed x vector x prompt."""
     objectives = list(metrics["objectives"])
     columns = [f"norm_{objective}" for objective in objectives]
-    names = _compared(metrics)
+    names = clouds.compared(metrics)
+    if not names:
+        return style.empty_figure(width, "No run follows preference vectors.")
     vectors = _subset(metrics["vectors"])
     colours = style.weight_colours([metrics["vectors"][v] for v in vectors])
     rows = scores[scores["run"].isin(names) & scores["vector"].isin(vectors)]
     rows = rows[np.isfinite(rows[columns].to_numpy(dtype=float)).all(axis=1)]
-    noise = {column: _jitter(rows[column].to_numpy(dtype=float)) for column in columns}
+    noise = {column: clouds.jitter(rows[column].to_numpy(dtype=float)) for column in columns}
 
     pairs = list(combinations(range(len(objectives)), 2))
     cells = _cells(len(pairs), len(names), width)
@@ -62,10 +62,12 @@ def draw(metrics: Mapping[str, Any], scores: pd.DataFrame, *, width: float = sty
             for vector, colour in zip(vectors, colours, strict=True):
                 chosen = rows[(rows["run"] == name) & (rows["vector"] == vector)]
                 x, y = (chosen[columns[k]].to_numpy(dtype=float) for k in pair)
-                _draw_joint(joint, x, y, colour, *(noise[columns[k]] for k in pair))
+                jitter = [noise[columns[k]] for k in pair]
+                clouds.draw(joint, np.c_[x, y], colour, jitter, dots=SHOWN)
                 _draw_marginal(top, x, colour, "x")
                 _draw_marginal(side, y, colour, "y")
-            joint.set(xlim=_limits(rows[columns[pair[0]]]), ylim=_limits(rows[columns[pair[1]]]))
+            x, y = (rows[columns[k]].to_numpy(dtype=float) for k in pair)
+            joint.set(xlim=clouds.limits(x), ylim=clouds.limits(y))
             joint.set(xlabel=style.axis_label(objectives[pair[0]]))
             if cells[i][j][1] == 0:
                 joint.set(
@@ -89,13 +91,6 @@ def draw(metrics: Mapping[str, Any], scores: pd.DataFrame, *, width: float = sty
     return figure
 
 
-def _compared(metrics: Mapping[str, Any]) -> list[str]:
-    """The first run of each compared method; without any, the first two runs."""
-    runs = metrics["runs"]
-    firsts = [[name for name in runs if runs[name]["method"] == method][:1] for method in COMPARED]
-    return [name for first in firsts for name in first] or list(runs)[:2]
-
-
 def _subset(vectors: list[list[float]], n: int = 5) -> list[int]:
     """Indices of about n vectors. Two objectives: even steps of w_1, both ends included.
 
@@ -108,22 +103,6 @@ def _subset(vectors: list[list[float]], n: int = 5) -> list[int]:
         return [int(i) for i in order[steps]]
     picks = [*w.argmax(axis=0), w.max(axis=1).argmin()]
     return list(dict.fromkeys(int(i) for i in picks))
-
-
-def _jitter(values: np.ndarray) -> float:
-    """Half-width of the noise that sets dots on a coarse grid apart; 0 for continuous rewards."""
-    steps = np.unique(values.round(9))
-    if len(steps) < 2 or len(steps) > 40 or len(steps) > 0.5 * len(values):
-        return 0.0
-    return 0.3 * float(np.diff(steps).min())
-
-
-def _limits(values: pd.Series) -> tuple[float, float]:
-    if values.empty:
-        return -1.0, 1.0
-    low, high = float(values.min()), float(values.max())
-    pad = 0.06 * (high - low) or 0.5
-    return low - pad, high + pad
 
 
 def _cells(pairs: int, runs: int, width: float) -> list[list[tuple[int, int]]]:
@@ -143,34 +122,6 @@ def _panel_group(figure: Figure, grid: GridSpec, row: int, column: int) -> tuple
     top.spines["left"].set_visible(False)
     side.spines["bottom"].set_visible(False)
     return top, joint, side
-
-
-def _draw_joint(
-    axes: Axes, x: np.ndarray, y: np.ndarray, colour: str, x_noise: float, y_noise: float
-) -> None:
-    if len(x) == 0:
-        return
-    rng = np.random.default_rng(0)
-    few = rng.permutation(len(x))[:SHOWN]
-    noise = rng.uniform(-1, 1, (2, len(few)))
-    axes.scatter(
-        x[few] + x_noise * noise[0],
-        y[few] + y_noise * noise[1],
-        s=4,
-        color=colour,
-        alpha=0.35,
-        linewidths=0,
-    )
-    if len(x) > 1:
-        size, axis = np.linalg.eigh(np.cov(x, y))
-        width, height = 2 * HALF * np.sqrt(np.clip(size, 0, None))
-        angle = float(np.rad2deg(np.arctan2(axis[1, 0], axis[0, 0])))
-        place = ((float(x.mean()), float(y.mean())), float(width), float(height))
-        axes.add_patch(Ellipse(*place, angle=angle, fc=colour, alpha=0.15, lw=0, zorder=3))
-        axes.add_patch(Ellipse(*place, angle=angle, fill=False, ec=colour, lw=1.3, zorder=4))
-    axes.plot(
-        x.mean(), y.mean(), "X", color=colour, ms=6, mec="white", mew=0.8, zorder=5, clip_on=False
-    )
 
 
 def _draw_marginal(axes: Axes, values: np.ndarray, colour: str, along: str) -> None:

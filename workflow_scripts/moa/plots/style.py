@@ -23,7 +23,7 @@ from moa.labels import METHOD_LABELS
 
 COLUMN, PAGE = 3.3, 7.0  # inches: one column of a two-column paper, and its full width
 NOTE_SIZE = 7.0  # points; nothing in a figure is set smaller
-INK, GREY = "#222222", "#7f7f7f"
+INK, GREY, BAND = "#222222", "#7f7f7f", "#e4e4e4"
 
 RC: Any = {
     "font.family": "sans-serif",
@@ -126,21 +126,23 @@ def tint(colour: str, amount: float) -> str:
 def looks(runs: Mapping[str, Mapping[str, Any]]) -> dict[str, Look]:
     """The look of every run, in the order to draw them: methods as in `METHODS`, then by name.
 
-    `runs` maps a name to {"method": ..., "label": ...}. A run named like its method has the
-    method's look; any other has its colour in another tint, dashes and hollow markers. Which
+    `runs` maps a name to {"method": ..., "label": ...}. A run whose name is in `METHODS` has that
+    look; any other has its method's colour in another tint, dashes and hollow markers. Which
     variant it gets depends only on the names in `runs`, not on their order.
     """
     rank = {method: i for i, method in enumerate(METHODS)}
-    names = sorted(
-        runs,
-        key=lambda n: (rank.get(runs[n]["method"], len(rank)), n != runs[n]["method"], n),
-    )
+
+    def place(name: str) -> tuple[int, bool, str]:
+        plain = name in METHODS
+        key = name if plain else runs[name]["method"]
+        return rank.get(key, len(rank)), not plain, name
+
     used: dict[str, int] = {}
     found: dict[str, Look] = {}
-    for name in names:
+    for name in sorted(runs, key=place):
         method = runs[name]["method"]
-        base = METHODS.get(method, _UNKNOWN)
-        plain = name == method
+        plain = name in METHODS or name == method
+        base = METHODS.get(name, METHODS.get(method, _UNKNOWN))
         label = runs[name].get("label") or (base.label if plain and base.label else name)
         if plain:
             found[name] = Look(label, base.colour, base.marker)
@@ -150,6 +152,22 @@ def looks(runs: Mapping[str, Mapping[str, Any]]) -> dict[str, Look]:
         amount, dashes = _VARIANTS[nth % len(_VARIANTS)]
         found[name] = Look(label, tint(base.colour, amount), base.marker, dashes, "white")
     return found
+
+
+def has_front(run: Mapping[str, Any]) -> bool:
+    """False for single-reward experts, which are K policies and not one that follows w."""
+    return run.get("hv") is not None
+
+
+def expert(look: Look) -> dict[str, Any]:
+    """Keyword arguments for `Axes.plot`: the lone, conspicuous markers of single-reward experts."""
+    return look.line(linestyle="", markersize=7, markeredgecolor=INK, zorder=5)
+
+
+def share(progress: np.ndarray, n: int) -> np.ndarray:
+    """Which of n equal parts of training, from 0, each progress (0 to 1) ends."""
+    # 3 of 9 steps belong to the first third, whatever 3 / 9 * 3 is in floating point
+    return np.clip(np.ceil(progress * n - 1e-9) - 1, 0, n - 1).astype(int)
 
 
 def weight_colours(vectors: Sequence[Sequence[float]]) -> list[str]:
@@ -164,7 +182,7 @@ def weight_colours(vectors: Sequence[Sequence[float]]) -> list[str]:
     corners = np.array([to_rgb(_CORNERS[k % len(_CORNERS)]) for k in range(w.shape[1])])
     w = w / w.sum(axis=1, keepdims=True)
     evenness = (1 - w.max(axis=1)) / (1 - 1 / w.shape[1])
-    return [to_hex(rgb) for rgb in np.clip((1 - 0.75 * evenness)[:, None] * (w @ corners), 0, 1)]
+    return [to_hex(rgb) for rgb in np.clip((1 - 0.5 * evenness)[:, None] * (w @ corners), 0, 1)]
 
 
 def vector_label(vector: Sequence[float]) -> str:
@@ -183,10 +201,22 @@ def new_figure(width: float, height: float) -> Figure:
     return figure
 
 
+def empty_figure(width: float, why: str) -> Figure:
+    """In place of a figure for which there is nothing to show: a sentence that says why."""
+    figure = new_figure(width, 0.4)
+    figure.text(0.5, 0.5, textwrap.fill(why, int(width * 16)), ha="center", va="center")
+    return figure
+
+
 def legend(
-    figure: Figure, handles: Sequence[Any], title: str | None = None, handlelength: float = 2.2
+    figure: Figure,
+    handles: Sequence[Any],
+    title: str | None = None,
+    handlelength: float | None = None,
 ) -> None:
     """A legend above all axes in as many columns as fit; the figure grows by its height."""
+    if handlelength is None:
+        handlelength = 2.2 if figure.get_figwidth() > 5 else 1.8
     letters = [len(str(handle.get_label())) for handle in handles]
     columns = next(
         n
@@ -206,21 +236,39 @@ def _legend_width(letters: Sequence[int], columns: int, handlelength: float) -> 
 
 
 def handle(look: Look, **changes: Any) -> Line2D:
-    return Line2D([], [], label=look.label, **look.line(**changes))
+    return Line2D([], [], **{"label": look.label, **look.line(**changes)})
 
 
 def sample_size(metrics: Mapping[str, Any], names: Sequence[str]) -> str:
-    """`n = 200 prompts, 3 seeds`, for the footnote."""
+    """`n = 200 prompts, 3 seeds per run.`, for the footnote."""
+    return f"n = {metrics['prompts']} prompts, {seeds(metrics, names)}."
+
+
+def seeds(metrics: Mapping[str, Any], names: Sequence[str]) -> str:
+    """`3 seeds per run`."""
     counts = sorted({len(metrics["runs"][name].get("seeds") or {}) for name in names})
-    seeds = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
-    return f"n = {metrics['prompts']} prompts, {seeds} seed{'' if counts == [1] else 's'} per run."
+    text = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
+    return f"{text} seed{'' if counts == [1] else 's'} per run"
+
+
+def warnings(metrics: Mapping[str, Any], looks: Mapping[str, Look]) -> list[str]:
+    """A paragraph of the footnote for each warning of the runs shown."""
+    return [
+        f"Warning, {look.label}: {warning}"
+        for name, look in looks.items()
+        for warning in metrics["runs"][name].get("warnings") or []
+    ]
 
 
 def footnote(figure: Figure, paragraphs: Sequence[str]) -> None:
     """Add a strip for small print below the figure, which grows by it: the axes keep their size."""
     width, height = figure.get_size_inches()
     characters = int(width * 72 / (NOTE_SIZE * 0.55))
-    lines = [line for text in paragraphs for line in textwrap.wrap(text, characters)]
+    lines = [
+        line
+        for text in paragraphs
+        for line in textwrap.wrap(text, characters, break_on_hyphens=False)
+    ]
     strip = (len(lines) * NOTE_SIZE * 1.25 + 5) / 72
     figure.set_size_inches(width, height + strip)
     share = strip / (height + strip)

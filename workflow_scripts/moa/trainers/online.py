@@ -24,9 +24,10 @@ from moa.job import JobError
 from moa.logprobs import tree_logprobs
 from moa.losses import LossOutput, mi_epo_loss, scalarised_dpo_loss
 from moa.oracles.base import Oracle, score_all
-from moa.policies import common_prefix, truncate_prompt
+from moa.policies import common_prefix
 from moa.preferences import build_prompt, sample_weights
 from moa.trainers.common import argument_values
+from moa.trainers.explored import ExploredLog
 
 WEIGHTS, RESPONSES = 1, 2  # what a random stream is for
 
@@ -35,8 +36,9 @@ class OnlineTrainer(Trainer):
     """transformers' Trainer, whose batch is a list of prompts and whose loss samples its own data.
 
     settings: the config's `online` section, resolved: labels (`per_objective`, `scalarised`),
-    beta_c, beta_w, ties, alpha, decimals, temperature, top_p, max_new_tokens, and the arguments of
-    `argument_values`. mean, std: (K,) the task's offline reward statistics.
+    beta_c, beta_w, stop_gradient, w_neg_distance, ties, alpha, decimals, temperature, top_p,
+    max_new_tokens, and the arguments of `argument_values`. mean, std: (K,) the task's offline
+    reward statistics.
     """
 
     def __init__(
@@ -63,6 +65,8 @@ class OnlineTrainer(Trainer):
         self.model_accepts_loss_kwargs = False  # the loss is a mean; the Trainer divides by steps
         self.tokenizer, self.objectives, self.oracles = tokenizer, list(objectives), oracles
         self.mean, self.std, self.settings, self.run_seed = mean, std, settings, seed
+        self.explored = ExploredLog(checkpoints / "explored.jsonl")
+        self.add_callback(self.explored)
         self._figures: dict[str, list[float]] = defaultdict(list)
         self._batches: list[dict[str, Any]] = []
 
@@ -84,22 +88,24 @@ class OnlineTrainer(Trainer):
         output = self.loss(policy_logps, ref_logps, rewards, torch.tensor(w_pos))
         self.stop_unless_finite("loss", output.loss)
         self.record(output, raw, responses, np.abs(w_pos - w_neg).sum(axis=1))
+        self.explored.add(step, w_pos, raw)
         return output.loss
 
     def draw_weights(self, ids: Sequence[int], step: int) -> tuple[np.ndarray, np.ndarray]:
-        """w+ and w-, independent for every prompt: two (B, K) arrays."""
-        drawn = [
-            sample_weights(
-                2,
-                self.settings["alpha"],
-                len(self.objectives),
-                np.random.default_rng([self.run_seed, WEIGHTS, step, i]),
-                self.settings["decimals"],
-            )
-            for i in ids
-        ]
-        stacked = np.stack(drawn)
-        return stacked[:, 0], stacked[:, 1]
+        """w+ and w-, independent for every prompt: two (B, K) arrays.
+
+        With `w_neg_distance`, w- is drawn again until it is that far from w+ (L1). Below 1 there is
+        always such a w-, since some corner of the simplex is at least that far away.
+        """
+        s, k = self.settings, len(self.objectives)
+        pairs = []
+        for i in ids:
+            rng = np.random.default_rng([self.run_seed, WEIGHTS, step, i])
+            pos, neg = sample_weights(2, s["alpha"], k, rng, s["decimals"])
+            while np.abs(pos - neg).sum() < s["w_neg_distance"]:
+                (neg,) = sample_weights(1, s["alpha"], k, rng, s["decimals"])
+            pairs.append((pos, neg))
+        return np.array([p for p, _ in pairs]), np.array([n for _, n in pairs])
 
     def encode(self, rows: Sequence[dict[str, Any]], weights: np.ndarray) -> list[torch.Tensor]:
         """Token ids of G(x, w) for each prompt."""
@@ -180,6 +186,7 @@ class OnlineTrainer(Trainer):
             beta_c=s["beta_c"],
             beta_w=s["beta_w"],
             ties=s["ties"],
+            stop_gradient=s["stop_gradient"],
         )
 
     def remember(
@@ -251,21 +258,3 @@ class OnlineTrainer(Trainer):
         logs.update({name: float(np.mean(values)) for name, values in self._figures.items()})
         self._figures.clear()
         super().log(logs, start_time)
-
-
-def training_rows(
-    rows: Sequence[dict[str, Any]],
-    objectives: Sequence[str],
-    tokenizer: PreTrainedTokenizerBase,
-    max_prompt_tokens: int,
-) -> list[dict[str, Any]]:
-    """One row per distinct prompt: `prompt_id`, `prompt` (raw, for oracles) and `x` (cut to fit)."""
-    distinct = {row["prompt_id"]: row["prompt"] for row in rows}
-    return [
-        {
-            "prompt_id": i,
-            "prompt": prompt,
-            "x": truncate_prompt(prompt, objectives, tokenizer, max_prompt_tokens),
-        }
-        for i, prompt in sorted(distinct.items())
-    ]

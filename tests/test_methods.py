@@ -1,0 +1,188 @@
+"""RLHF experts and Rewards-in-Context, trained for real on a tiny model of the synthetic world."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import yaml
+
+from moa import synthetic
+from moa.base_models.scratch_llama import build
+from moa.conditioning import goals_in_prompt, weights_in_prompt
+from moa.config import resolve, task_sections
+from moa.job import JobError
+from moa.logprobs import tree_logprobs
+from moa.oracles.base import load_oracles
+from moa.policies import add_adapter, load_policy, load_tokenizer, save_adapter
+from moa.preferences import build_prompt, uniform
+from moa.store import write_json
+from moa.trainers.expert import train_expert
+from moa.trainers.ric import RiC
+from moa.trainers.rows import training_rows
+
+OBJECTIVES = ["helpfulness", "harmlessness"]
+OPERATION = {"report_to": [], "checkpoint_minutes": 60}
+PROMPTS = synthetic.prompts()[::40]
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory, request):
+    """(base folder, tokenizer, sections of the tiny config); the base has learned to speak."""
+    path = request.config.rootpath / "tests" / "tiny.yaml"
+    config = yaml.safe_load(path.read_text())
+    config["policy"]["base"] |= {"hidden_size": 32, "documents": 2000, "epochs": 2}
+    sections = task_sections(resolve(config), "safety")
+    base = tmp_path_factory.mktemp("work") / "base"
+    build(sections["policy"]["base"], {}, base)
+    return base, load_tokenizer(base), sections
+
+
+def settings(world, method, **changes):
+    run = next(r for r in world[2]["runs"] if r["method"] == method)
+    return {**run["settings"], "logging_steps": 1, **changes}
+
+
+def adapter_bytes(model, folder):
+    save_adapter(model, folder)
+    return (folder / "adapter" / "adapter_model.safetensors").read_bytes()
+
+
+def expert(world, folder, **changes):
+    base, tokenizer, sections = world
+    rows = [{"prompt_id": i, "prompt": p} for i, p in enumerate(PROMPTS)]
+    model = add_adapter(load_policy(base), {**sections["policy"]["lora"], "rank": 8}, seed=0)
+    path = train_expert(
+        model,
+        tokenizer,
+        training_rows(rows, OBJECTIVES, tokenizer, 64),
+        OBJECTIVES,
+        load_oracles(OBJECTIVES, sections["oracles"], {})[0],
+        0.3,
+        0.3,
+        settings(world, "rlhf", **changes),
+        OPERATION,
+        checkpoints=folder,
+        seed=0,
+        title="expert",
+    )
+    return model, [json.loads(line) for line in path.read_text().splitlines()], path
+
+
+def test_an_expert_raises_its_own_reward(world, tmp_path):
+    _, lines, _ = expert(world, tmp_path, epochs=30, learning_rate=5e-3, micro_batch_size=8)
+    rewards = [line["reward_helpfulness"] for line in lines if "reward_helpfulness" in line]
+    assert np.mean(rewards[-10:]) > np.mean(rewards[:10]) + 0.05
+    assert lines[0]["kl"] == pytest.approx(0, abs=1e-4)  # it starts at its reference
+    assert "step_time" not in lines[0]
+
+
+def test_two_experts_of_one_spec_are_the_same_bytes(world, tmp_path):
+    found = []
+    for name in ("a", "b"):
+        model, _, path = expert(world, tmp_path / name, epochs=0.5)
+        found.append((adapter_bytes(model, tmp_path / name), path.read_bytes()))
+    assert found[0] == found[1]
+
+
+def ric(world, folder, n=60, **changes):
+    base, tokenizer, sections = world
+    rng = np.random.default_rng(0)
+    prompts = [PROMPTS[i % len(PROMPTS)] for i in range(n)]
+    responses = [synthetic.mixed_style_response(p, rng) for p in prompts]
+    raw = np.array([synthetic.rewards(p, y)[:2] for p, y in zip(prompts, responses, strict=True)])
+    mean, std = raw.mean(axis=0), raw.std(axis=0)
+    offline = pd.DataFrame({"prompt_id": [i % len(PROMPTS) for i in range(n)], "prompt": prompts})
+    offline["response"] = responses
+    offline[[f"norm_{o}" for o in OBJECTIVES]] = (raw - mean) / std
+    return RiC(
+        model=add_adapter(load_policy(base), {**sections["policy"]["lora"], "rank": 16}, seed=0),
+        tokenizer=tokenizer,
+        objectives=OBJECTIVES,
+        oracles=load_oracles(OBJECTIVES, sections["oracles"], {}),
+        offline=offline,
+        mean=mean,
+        std=std,
+        settings=settings(world, "ric", **changes),
+        operation=OPERATION,
+        checkpoints=folder,
+        seed=0,
+    )
+
+
+def test_ric_learns_what_a_goal_asks_for(world, tmp_path):
+    trained = ric(world, tmp_path, n=600, epochs=10, learning_rate=1e-2, rounds=0)
+    trained.train()
+    tokenizer = world[1]
+    policy = goals_in_prompt.GoalsInPrompt(trained.model.eval(), OBJECTIVES, trained.goals())
+    difference = []  # of the log-probs under w = (1, 0) and under w = (0, 1)
+    for x in PROMPTS:
+        prompts = [tokenizer(policy.prompt(x, w))["input_ids"] for w in ([1.0, 0.0], [0.0, 1.0])]
+        ids = [torch.tensor(row) for row in prompts]
+        helpful = " ".join(synthetic.DETAILS[synthetic.topic_of(x)][:4])
+        answers = [torch.tensor(tokenizer(y)["input_ids"]) for y in (helpful, "careful permit")]
+        with torch.no_grad():
+            logps = tree_logprobs(policy.at([1.0, 0.0]), [ids[0][:0]], [ids], [answers])[0]
+        difference.append((logps[0] - logps[1]).numpy())
+    helpful, harmless = np.mean(difference, axis=0)
+    assert helpful > 0.3 and harmless < -0.3
+
+
+def test_a_round_learns_what_passed_the_filter_under_the_rewards_it_got(world, tmp_path):
+    trained = ric(world, tmp_path, rounds=1, quantile=0.6)
+    trained.train()
+    rows = pd.read_parquet(tmp_path / "round1" / "examples.parquet")
+    norm = [f"norm_{o}" for o in OBJECTIVES]
+    threshold = np.quantile(trained.offline[norm].to_numpy(), 0.6, axis=0)
+    assert (rows[norm].to_numpy() >= threshold).any(axis=1).all()
+    for row in rows.itertuples():  # sampled or offline: the goal in the prompt is what was reached
+        reached = (synthetic.rewards(row.prompt, row.response)[:2] - trained.mean) / trained.std
+        assert [row.norm_helpfulness, row.norm_harmlessness] == pytest.approx(reached)
+    known = set(trained.offline["response"])
+    sampled = json.loads((tmp_path / "round1" / "sampled.json").read_text())
+    assert sum(response not in known for response in rows["response"]) == sampled["kept"] > 0
+    assert (tmp_path / "offline" / "examples.parquet").exists()
+    parts = [json.loads(x)["part"] for x in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert list(dict.fromkeys(parts)) == ["offline", "round1"]
+
+
+def test_a_ric_run_killed_between_stages_goes_on_to_the_same_bytes(world, tmp_path):
+    whole = ric(world, tmp_path / "whole")
+    whole.train()
+    broken = ric(world, tmp_path / "broken")
+    broken._round = _killed
+    with pytest.raises(KeyboardInterrupt):
+        broken.train()
+    resumed = ric(world, tmp_path / "broken")
+    resumed.train()
+    for name in ("metrics.jsonl", "round2/examples.parquet"):
+        assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "broken" / name).read_bytes()
+    assert adapter_bytes(whole.model, tmp_path / "a") == adapter_bytes(
+        resumed.model, tmp_path / "b"
+    )
+
+
+def _killed(n):
+    raise KeyboardInterrupt
+
+
+def test_a_round_that_keeps_nothing_says_so(world, tmp_path):
+    trained = ric(world, tmp_path, rounds=1)
+    trained.offline[[f"norm_{o}" for o in OBJECTIVES]] += 100
+    with pytest.raises(JobError, match=r"none of \d+ samples reaches the 0.5 quantile"):
+        trained.train()
+
+
+def test_conditionings_say_what_their_method_was_trained_on(world, tmp_path):
+    base, _, sections = world
+    for name in ("sft", "policy"):
+        save_adapter(add_adapter(load_policy(base), sections["policy"]["lora"], 0), tmp_path / name)
+    write_json(tmp_path / "policy" / "goals.json", {"rule": "linf", "low": [-1, 0], "high": [1, 2]})
+    inputs = {"base": base, "sft": tmp_path / "sft", "policy": tmp_path / "policy"}
+    params = {"objectives": OBJECTIVES, "evaluation": {"dtype": "float32", "decimals": 2}}
+    told = weights_in_prompt.load(inputs, params)
+    assert told.prompt("x", [0.3, 0.7]) == build_prompt("x", OBJECTIVES, [0.3, 0.7])
+    assert told.at([0.3, 0.7]) is told.at(uniform(2))
+    asked = goals_in_prompt.load(inputs, params)
+    assert asked.prompt("x", [0.5, 0.5]) == "Human: x helpfulness 1.0 harmlessness 2.0 Assistant:"

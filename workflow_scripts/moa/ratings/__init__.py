@@ -1,0 +1,1 @@
+"""What the fitted oracles learn from, an objective each: human labels and constructed pairs."""

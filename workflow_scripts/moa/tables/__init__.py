@@ -1,0 +1,1 @@
+"""Tables, one per file: `frame` for the csv, `markdown` to read, `latex` to include."""

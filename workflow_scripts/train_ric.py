@@ -1,0 +1,48 @@
+"""Rewards-in-Context from the SFT policy: an offline stage and online rounds.
+
+In:  base, sft, data, oracle_stats, oracle/<objective>; spec.params: objectives, oracles, lora,
+     settings (the config's ric section).
+Out: adapter/, goals.json (what maps a preference to desired rewards), metrics.jsonl.
+"""
+
+import shutil
+
+import pandas as pd
+
+from moa.goals import GOALS
+from moa.job import run
+from moa.oracles.base import load_oracles
+from moa.policies import add_adapter, load_policy, load_tokenizer, save_adapter
+from moa.store import Job, write_json
+from moa.tasks import read_stats
+from moa.trainers.ric import RiC
+
+
+def main(job: Job) -> None:
+    objectives, settings = job.params["objectives"], job.params["settings"]
+    mean, std = read_stats(job.inputs["oracle_stats"], objectives)
+    offline = pd.read_parquet(job.inputs["oracle_stats"] / "offline_rewards.parquet")
+    raw = offline[[f"raw_{name}" for name in objectives]].to_numpy()
+    offline[[f"norm_{name}" for name in objectives]] = (raw - mean) / std
+    policy = load_policy(job.inputs["base"], [job.inputs["sft"]], settings["dtype"])
+    ric = RiC(
+        model=add_adapter(policy, job.params["lora"], job.seed),
+        tokenizer=load_tokenizer(job.inputs["base"]),
+        objectives=objectives,
+        oracles=load_oracles(objectives, job.params["oracles"], job.inputs),
+        offline=offline,
+        mean=mean,
+        std=std,
+        settings=settings,
+        operation=job.operation,
+        checkpoints=job.checkpoints,
+        seed=job.seed,
+    )
+    metrics = ric.train()
+    save_adapter(ric.model, job.out)
+    write_json(job.out / GOALS, ric.goals())
+    shutil.copy(metrics, job.out)
+
+
+if __name__ == "__main__":
+    run(main, __doc__)
