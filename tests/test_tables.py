@@ -296,7 +296,7 @@ def test_an_order_that_depends_on_the_reference_is_told():
 
 @pytest.mark.parametrize(
     ("params", "stem"),
-    [({"table": "references"}, "references"), ({"table": "summary", "name": "sweep"}, "sweep")],
+    [({"table": t, "name": n}, n) for t, n in (("references", "references"), ("summary", "sweep"))],
 )
 def test_the_script_writes_three_forms_and_the_metrics(tmp_path, params, stem):
     metrics = made_up()

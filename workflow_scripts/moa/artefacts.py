@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +68,7 @@ class Artefact:
     spec: dict[str, Any]
     inputs: Mapping[str, Artefact]
 
-    @property
+    @cached_property
     def key(self) -> str:
         return content_key(self.spec)
 
@@ -90,6 +91,7 @@ class Plan:
         self.config = config
         self.artefacts: dict[str, Artefact] = {}
         self._by_key: dict[str, str] = {}
+        self._codes: dict[tuple[str, tuple[str, ...]], tuple[str, list[str]]] = {}
         self.views: dict[str, tuple[Artefact, str]] = {}
         for task in config["tasks"]:
             self._add_task(task, task_sections(config, task))
@@ -105,15 +107,14 @@ class Plan:
         modules: Iterable[str] = (),
         libraries: Iterable[str] = (),
     ) -> Artefact:
-        modules = sorted(set(modules))
-        required = [n for m in modules for n in constant(m, "REQUIRES", ())]
+        code, required = self._code(SCRIPTS[stage], tuple(sorted(set(modules))))
         spec = {
             "stage": stage,
             "name": name,
             "params": params,
             "seed": seed,
             "inputs": {role: artefact.rel for role, artefact in sorted(inputs.items())},
-            "code": code_digest(PACKAGE_ROOT / f"{SCRIPTS[stage]}.py", modules),
+            "code": code,
             "versions": library_versions([*libraries, *required]),
             "store_version": STORE_VERSION,
             "operation": self.config["operation"],
@@ -123,6 +124,14 @@ class Plan:
         return self.artefacts.setdefault(
             self._by_key.setdefault(artefact.key, artefact.rel), artefact
         )
+
+    def _code(self, script: str, modules: tuple[str, ...]) -> tuple[str, list[str]]:
+        """The code digest of a script and its modules, and the libraries that these name."""
+        if (script, modules) not in self._codes:
+            required = [name for module in modules for name in constant(module, "REQUIRES", ())]
+            digest = code_digest(PACKAGE_ROOT / f"{script}.py", modules)
+            self._codes[script, modules] = digest, required
+        return self._codes[script, modules]
 
     def _add_task(self, task: str, s: dict[str, Any]) -> None:
         data = self._add(

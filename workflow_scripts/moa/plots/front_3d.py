@@ -59,7 +59,7 @@ def draw(metrics: Mapping[str, Any], *, width: float = style.PAGE) -> Figure:
     style.legend(figure, handles, handlelength=1)
     style.footnote(figure, _notes(metrics, looks))
 
-    figure.draw_without_rendering()  # settles the layout; labels are placed in pixels
+    style.settle(figure)  # labels are placed in pixels
     for axes in panels:
         _label_points(axes, runs, looks, clouds)
     return figure

@@ -50,7 +50,7 @@ def draw(metrics: Mapping[str, Any], *, width: float = style.PAGE) -> Figure:
     style.legend(figure, handles)
     style.footnote(figure, _notes(metrics, looks))
 
-    figure.draw_without_rendering()  # settles the layout; labels are placed in pixels
+    style.settle(figure)  # labels are placed in pixels
     for axes, pair in zip(panels, pairs, strict=True):
         axes.autoscale(False)
         _label_points(axes, metrics, looks, pair)

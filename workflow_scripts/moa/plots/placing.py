@@ -1,7 +1,7 @@
 """Labels beside points, placed so that none covers another label and few cover marks.
 
-Places are chosen in pixels, so the layout has to be settled first (`draw_without_rendering`), and
-kept in data coordinates, so that the figure can be saved at any resolution.
+Places are chosen in pixels, so the layout has to be settled first (`style.settle`), and kept in
+data coordinates, so that the figure can be saved at any resolution.
 """
 
 from __future__ import annotations

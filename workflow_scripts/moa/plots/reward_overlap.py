@@ -100,15 +100,17 @@ def _draw_matrix(
     axes.imshow(lower, cmap=SHADES, vmin=0, vmax=1)
     for i, colour in enumerate(colours):
         axes.add_patch(Rectangle((i - 0.5, i - 0.5), 1, 1, fc=colour, lw=0))
+    labels = [style.vector_label(w) for w in vectors]
+    axes.set_xticks(range(m), labels, rotation=90)
+    axes.set_yticks(range(m), labels)
     axes.tick_params(length=0, pad=2)
     axes.spines[:].set_visible(False)
     axes.grid(False)
     figure.draw_without_rendering()  # settles the layout, and so the room of a cell in points
     room = axes.get_window_extent().height / m * 72 / figure.dpi
-    named = range(0, m, int(np.ceil(1.2 * style.NOTE_SIZE / room)))
-    labels = [style.vector_label(vectors[v]) for v in named]
-    axes.set_xticks(named, labels, rotation=90)
-    axes.set_yticks(named, labels)
+    every = int(np.ceil(1.2 * style.NOTE_SIZE / room))
+    axes.set_xticks(range(0, m, every), labels[::every])
+    axes.set_yticks(range(0, m, every), labels[::every])
     for i, j in zip(*np.nonzero(np.isfinite(lower)), strict=True):
         if room < 1.6 * style.NOTE_SIZE:
             break

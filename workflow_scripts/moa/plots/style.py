@@ -286,12 +286,27 @@ def footnote(figure: Figure, paragraphs: Sequence[str]) -> None:
     )
 
 
+def settle(figure: Figure) -> None:
+    """Lay the figure out once and for all, so that pixels mean something from here on.
+
+    The solver's last digits differ from run to run and would show in a PDF: they are cut off.
+    """
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    for axes in figure.axes:
+        place = np.array(axes.get_position(original=True).bounds)
+        # not to the nearest: simple fractions lie half-way between two and would fall either way
+        left, bottom, width, height = np.floor(place * 1e6 + 0.618) / 1e6
+        axes.set_position((left, bottom, width, height))
+
+
 def save(figure: Figure, folder: str | Path, name: str) -> list[Path]:
     """Write `<name>.pdf` and `<name>.png` (200 dpi) into `folder`; equal figures, equal bytes."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"{name}.pdf", folder / f"{name}.png"]
     with mpl.rc_context(RC):
+        settle(figure)
         figure.savefig(paths[0], metadata={"CreationDate": None})
         figure.savefig(paths[1], dpi=200, metadata={"Software": None})
     return paths

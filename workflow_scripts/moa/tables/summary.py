@@ -90,7 +90,8 @@ def _table(metrics: Mapping[str, Any], paper: Mapping[str, Any]) -> Table:
 def _notes(metrics: Mapping[str, Any]) -> list[str]:
     notes = [
         f"{sample_note(metrics)} {units_note(metrics)} Mean over seeds [95 % bootstrap interval over "
-        "prompts, centred on the estimate] ± standard deviation over seeds. Control: Spearman correlation of weight and mean reward, per objective "
+        "prompts, centred on the estimate] ± standard deviation over seeds. Control: Spearman "
+        "correlation of weight and mean reward, per objective "
         f"({', '.join(metrics['objectives'])}). Decodability: lower bound of I(Y;W|X) in nats. "
         f"SFT responses: {metrics['sft_response']}. The paper's numbers come from "
         "7-8B models and other oracles: they show its ordering, not a target.",
