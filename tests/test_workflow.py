@@ -16,6 +16,15 @@ import yaml
 
 REPO = Path(__file__).resolve().parents[1]
 PARTS = ("Snakefile", "rules", "config", "profiles", "workflow_scripts")
+FIGURES = (
+    "reward_overlap",
+    "exploration",
+    "pareto_fronts",
+    "reward_distributions",
+    "objective_best",
+    "training_curves",
+    "beta_w_sweep",
+)
 PARETO = "results/tiny/safety/figures/pareto_fronts.pdf"
 pytestmark = pytest.mark.workflow
 
@@ -65,12 +74,14 @@ def checkout(tmp_path_factory):
         "build_base": 1,
         "score_offline": 1,
         "train_sft": 1,
-        "train_online": 2,
-        "generate_responses": 2,
-        "score_responses": 2,
-        "compute_metrics": 1,
-        "draw_figure": 2,
-        "write_tables": 1,
+        "train_online": 2,  # the sweep's two values are MO-ODPO and MI-EPO themselves
+        "train_expert": 2,  # one per objective, shared by rlhf and rewarded_soups
+        "train_ric": 1,
+        "generate_responses": 5,
+        "score_responses": 5,
+        "compute_metrics": 2,
+        "draw_figure": 7,
+        "write_tables": 4,
     }
     return folder
 
@@ -90,17 +101,27 @@ def metrics_entry(checkout):
 
 def test_figures_tables_and_entries_are_there(checkout):
     results = checkout / "results" / "tiny" / "safety"
-    for name in ("pareto_fronts", "reward_distributions"):
+    for name in FIGURES:
         assert (results / "figures" / f"{name}.pdf").read_bytes().startswith(b"%PDF")
         assert (results / "figures" / f"{name}.png").read_bytes().startswith(b"\x89PNG")
     table = pd.read_csv(results / "tables" / "summary.csv")
-    assert table["run"].tolist() == ["mo_odpo", "mi_epo"]
+    assert table["run"].tolist() == ["rewarded_soups", "ric", "mo_odpo", "mi_epo"]
     assert (table["hv_percent_of_optimum"] < 100).all()
     assert "2.70" in (results / "tables" / "summary.md").read_text()  # the paper's own, quoted
     for folder in (checkout / "results" / "store").glob("*/*"):
         names = {p.name for p in folder.iterdir()}
         assert {"spec.json", "log.txt", "manifest.json"} <= names, folder
     assert not list((checkout / "results" / "work").iterdir())
+    pairs = pd.read_csv(results / "tables" / "comparisons.csv")
+    assert {("mi_epo", "mo_odpo"), ("mo_odpo", "ric")} <= set(
+        zip(pairs["run"], pairs["against"], strict=True)
+    )
+    assert "nadir" in (results / "tables" / "references.md").read_text()
+    sweep = json.loads((results / "tables" / "beta_w_sweep.json").read_text())
+    assert {name: run["beta_w"] for name, run in sweep["runs"].items()} == {
+        "beta_w_0": 0.0,
+        "beta_w_0_01": 0.01,
+    }
     logs = checkout / "results" / "logs" / "train"
     assert len(list(logs.glob("*.log"))) == len(list(logs.glob("*.tsv"))) == 2
 
@@ -142,8 +163,49 @@ def test_changing_a_parameter_and_back_runs_nothing(checkout):
     config["metrics"]["bootstrap_resamples"] = 21
     (checkout / "changed.yaml").write_text(yaml.safe_dump(config))
     jobs, _ = snakemake(checkout, config="changed.yaml")
-    assert jobs == {"compute_metrics": 1, "draw_figure": 2, "write_tables": 1}
+    assert jobs == {"compute_metrics": 2, "draw_figure": 7, "write_tables": 4}
     assert snakemake(checkout)[0] == {}
+
+
+def test_a_run_is_added_by_config_alone(checkout):
+    config = yaml.safe_load((checkout / "tiny.yaml").read_text())
+    config["runs"] += [
+        {"name": "mo_odpo_scalarised", "method": "mo_odpo", "overrides": {"labels": "scalarised"}},
+        {"name": "soups_factors", "method": "rewarded_soups", "overrides": {"merge": "factors"}},
+        {"name": "narrow", "method": "mi_epo", "overrides": {"beta_w": 0.1, "lora": {"rank": 2}}},
+    ]
+    (checkout / "added.yaml").write_text(yaml.safe_dump(config))
+    jobs, _ = snakemake(checkout, config="added.yaml")
+    assert jobs == {
+        "train_online": 2,  # a soup of the same experts trains nothing
+        "generate_responses": 3,
+        "score_responses": 3,
+        "compute_metrics": 1,
+        "draw_figure": 6,
+        "write_tables": 3,
+    }
+    table = pd.read_csv(checkout / "results" / "tiny" / "safety" / "tables" / "summary.csv")
+    assert {"mo_odpo_scalarised", "soups_factors", "narrow"} <= set(table["run"])
+    (narrow,) = (checkout / "results" / "store" / "train").glob("narrow-*")
+    assert json.loads((narrow / "adapter" / "adapter_config.json").read_text())["r"] == 2
+    assert snakemake(checkout)[0] == {}
+
+
+def test_three_objectives_have_a_front_of_their_own(checkout):
+    config = yaml.safe_load((checkout / "tiny.yaml").read_text())
+    task = config["tasks"].pop("safety")
+    task["objectives"] += ["humor"]
+    task["oracles"]["humor"] = {"kind": "synthetic_world"}
+    del task["beta_w_sweep"]
+    config["tasks"]["assistant3"] = task
+    config["runs"] = [run for run in config["runs"] if run["name"] in ("rlhf", "mi_epo")]
+    (checkout / "three.yaml").write_text(yaml.safe_dump(config))
+    front = "results/tiny/assistant3/figures/front_3d.pdf"
+    table = "results/tiny/assistant3/tables/summary.csv"
+    jobs, _ = snakemake(checkout, "--", front, table, config="three.yaml")
+    assert jobs["train_expert"] == 3 and jobs["draw_figure"] == 1
+    assert (checkout / front).read_bytes().startswith(b"%PDF")
+    assert pd.read_csv(checkout / table)["run"].tolist() == ["mi_epo"]
 
 
 def test_a_second_checkout_with_the_same_store_runs_nothing(checkout, tmp_path):

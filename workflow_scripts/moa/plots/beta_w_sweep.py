@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from moa.plots import style
+from moa.plots.runs import has_front
 
 NEEDS = ()
 MEASURES = {
@@ -34,7 +35,7 @@ def draw(metrics: Mapping[str, Any], *, width: float = style.PAGE) -> Figure:
     runs = {
         name: run
         for name, run in metrics["runs"].items()
-        if run.get("beta_w") is not None and style.has_front(run)
+        if run.get("beta_w") is not None and has_front(run)
     }
     if not runs:
         return style.empty_figure(width, "No run has a beta_w.")

@@ -6,38 +6,14 @@ that show responses rather than means.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Ellipse
 
-from moa.plots import style
-
 HALF = np.sqrt(2 * np.log(2))  # radius, in standard deviations, that holds half of a 2-D normal
-COMPARED = ("mo_odpo", "mi_epo")
 SAME = 0.01  # standard deviation below which normalised rewards count as equal
-
-
-def first_run(metrics: Mapping[str, Any], method: str) -> list[str]:
-    """The run named like its method, or else that method's first; empty if it has none."""
-    runs = metrics["runs"]
-    return sorted(
-        (name for name in runs if runs[name]["method"] == method), key=lambda name: name != method
-    )[:1]
-
-
-def compared(metrics: Mapping[str, Any]) -> list[str]:
-    """One run of each compared method; without any, the first two runs that have a front."""
-    found = [name for method in COMPARED for name in first_run(metrics, method)]
-    runs = metrics["runs"]
-    return found or [name for name in runs if style.has_front(runs[name])][:2]
-
-
-def finite(values: np.ndarray) -> np.ndarray:
-    """The rows (n, k) without a gap."""
-    return values[np.isfinite(values).all(axis=1)]
 
 
 def jitter(values: np.ndarray) -> float:

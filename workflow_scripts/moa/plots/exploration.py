@@ -24,6 +24,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from moa.plots import clouds, style
+from moa.plots.runs import compared, share
 
 NEEDS = ("explored",)
 THIRDS = ("early", "middle", "late")
@@ -36,7 +37,7 @@ def draw(
     metrics: Mapping[str, Any], explored: pd.DataFrame, *, width: float = style.PAGE
 ) -> Figure:
     """The figure, `width` inches wide; `explored` has a row per response sampled in training."""
-    names = [name for name in clouds.compared(metrics) if name in set(explored.get("run", ()))]
+    names = [name for name in compared(metrics) if name in set(explored.get("run", ()))]
     if not names:
         return style.empty_figure(width, "No run explored online.")
     objectives = list(metrics["objectives"])
@@ -46,7 +47,7 @@ def draw(
     rows, rewards = rows[known], rewards[known]
     condition = _condition(rows[[f"w_{o}" for o in objectives]].to_numpy(dtype=float))
     labels, colours = _conditions(objectives)
-    third = style.share(rows["progress"].to_numpy(dtype=float), 3)
+    third = share(rows["progress"].to_numpy(dtype=float), 3)
     ends = [clouds.limits(column) for column in rewards.T]
     noise = [clouds.jitter(column) for column in rewards.T]
 

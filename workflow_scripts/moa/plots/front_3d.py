@@ -20,6 +20,7 @@ from mpl_toolkits.mplot3d.axes3d import Axes3D  # type: ignore[import-untyped]
 
 from moa.plots import style
 from moa.plots.placing import Label, place
+from moa.plots.runs import has_front
 
 NEEDS = ()
 OBJECTIVES = 3
@@ -29,7 +30,7 @@ VIEWS = ((22, 25), (22, 70))  # elevation and azimuth, degrees: all three reward
 @mpl.rc_context(style.RC)
 def draw(metrics: Mapping[str, Any], *, width: float = style.PAGE) -> Figure:
     """The figure, `width` inches wide: of all runs that have a front."""
-    runs = {name: run for name, run in metrics["runs"].items() if style.has_front(run)}
+    runs = {name: run for name, run in metrics["runs"].items() if has_front(run)}
     if not runs:
         return style.empty_figure(width, "No run has a front.")
     looks = style.looks(runs)

@@ -17,6 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from moa.plots import style
+from moa.plots.runs import has_front
 
 NEEDS = ()
 
@@ -53,7 +54,7 @@ def draw(metrics: Mapping[str, Any], *, width: float = style.PAGE) -> Figure:
     handles = [
         style.handle(look, label=f"{look.label}, own objective", **_REFERENCE)
         for name, look in looks.items()
-        if not style.has_front(runs[name])
+        if not has_front(runs[name])
     ]
     if optimum:
         handles.append(style.handle(style.METHODS["optimum"]))
@@ -68,14 +69,14 @@ _REFERENCE: dict[str, Any] = {"marker": "", "linestyle": "-", "linewidth": 0.9}
 
 def _best(run: Mapping[str, Any], k: int) -> int:
     """Index of the vector with the highest mean reward k; of expert k if they are experts."""
-    rows = run["points"] if style.has_front(run) else run["vectors"]
+    rows = run["points"] if has_front(run) else run["vectors"]
     return int(np.argmax(np.asarray(rows, dtype=float)[:, k]))
 
 
 def _draw_run(axes: Axes, run: Mapping[str, Any], look: style.Look, k: int, row: int) -> None:
     at = _best(run, k)
     value = run["points"][at][k]
-    if not style.has_front(run):
+    if not has_front(run):
         axes.axvline(value, **look.line(zorder=1.1, **_REFERENCE))
     seeds = run.get("seeds") or {}
     if len(seeds) > 1:
@@ -86,7 +87,7 @@ def _draw_run(axes: Axes, run: Mapping[str, Any], look: style.Look, k: int, row:
         low, high = run["points_low"][at][k], run["points_high"][at][k]
         axes.hlines(row, low, high, color=look.colour, lw=1.5, zorder=3)
     mark = look.line(linestyle="", markersize=4, zorder=4)
-    axes.plot(value, row, **(mark if style.has_front(run) else style.expert(look)))
+    axes.plot(value, row, **(mark if has_front(run) else style.expert(look)))
     axes.text(
         1.02,
         row,

@@ -21,6 +21,7 @@ from matplotlib.patches import Ellipse
 
 from moa.plots import style
 from moa.plots.placing import Label, place
+from moa.plots.runs import has_front
 
 NEEDS = ()
 Pair = tuple[int, int]
@@ -42,7 +43,7 @@ def draw(metrics: Mapping[str, Any], *, width: float = style.PAGE) -> Figure:
         axes.margins(0.07)
     panels[0].set_title(f"Pareto fronts: {metrics['task']} ({metrics['config']})")
     handles = [
-        style.handle(look, **({} if style.has_front(metrics["runs"][name]) else style.expert(look)))
+        style.handle(look, **({} if has_front(metrics["runs"][name]) else style.expert(look)))
         for name, look in looks.items()
     ]
     if metrics.get("optimum"):
@@ -78,7 +79,7 @@ def _notes(metrics: Mapping[str, Any], looks: Mapping[str, style.Look]) -> list[
         text += " Thin lines: single seeds." if two else " Small dots: single seeds."
     if not two:
         text += " Lines join the points that no other beats in both objectives of a panel."
-    if not all(style.has_front(run) for run in runs):
+    if not all(has_front(run) for run in runs):
         text += " Unjoined markers: one policy per objective."
     return [text, *style.warnings(metrics, looks)]
 
@@ -108,7 +109,7 @@ def _draw_optimum(axes: Axes, optimum: Mapping[str, Any] | None, pair: Pair) -> 
 
 def _draw_run(axes: Axes, run: Mapping[str, Any], look: style.Look, pair: Pair) -> None:
     points = _project(run["points"], pair)
-    two, joined = points.shape[1] == len(run["points"][0]), style.has_front(run)
+    two, joined = points.shape[1] == len(run["points"][0]), has_front(run)
     seeds = run.get("seeds") or {}
     for seed in seeds.values() if len(seeds) > 1 else ():
         shape = {"lw": 0.5} if two and joined else {"ls": "", "marker": ".", "ms": 2}
@@ -137,7 +138,7 @@ def _wanted(
     all corners.
     """
     vectors = np.asarray(run["vectors"], dtype=float)
-    two, one_policy = vectors.shape[1] == 2, style.has_front(run)
+    two, one_policy = vectors.shape[1] == 2, has_front(run)
     if one_policy and np.ptp(at, axis=0).max() < 14 * px:
         return [(0, Label("all w", at.mean(axis=0), colour, True))]
     rank = np.full(len(vectors), (2 if two else 3) if one_policy else 0)
@@ -165,7 +166,7 @@ def _label_points(
     lines = [
         axes.transData.transform(_line(points[name], two))
         for name, run in runs.items()
-        if style.has_front(run)
+        if has_front(run)
     ]
     ranked = [
         item

@@ -67,7 +67,8 @@ def place(
                     continue
                 if ((box[0] < boxes[:, 1]) & (box[1] > boxes[:, 0])).all(axis=1).any():
                     continue
-                if any(_within(leader, placed) for placed in boxes):
+                apart = (leader[:, None] <= boxes[:, 0]) | (leader[:, None] >= boxes[:, 1])
+                if not apart.any(axis=2).all():
                     continue
                 cost = 4.0 * _within(markers, box, 2 * px) + 0.8 * _within(ink, box)
                 cost += 4.0 * _within(leaders, box) + 0.25 * distance

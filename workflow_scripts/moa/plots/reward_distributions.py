@@ -22,6 +22,7 @@ from matplotlib.gridspec import GridSpec
 from matplotlib.lines import Line2D
 
 from moa.plots import clouds, style
+from moa.plots.runs import compared
 
 NEEDS = ("scores",)
 SHOWN = 150  # dots per vector and panel at most
@@ -32,7 +33,7 @@ def draw(metrics: Mapping[str, Any], scores: pd.DataFrame, *, width: float = sty
     """The figure, `width` inches wide; `scores` has a row per run x seed x vector x prompt."""
     objectives = list(metrics["objectives"])
     columns = [f"norm_{objective}" for objective in objectives]
-    names = clouds.compared(metrics)
+    names = compared(metrics)
     if not names:
         return style.empty_figure(width, "No run follows preference vectors.")
     vectors = _subset(metrics["vectors"])

@@ -22,6 +22,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from moa.plots import clouds, style
+from moa.plots.runs import first_run, has_front
 
 NEEDS = ("scores",)
 SHOWN = 60  # dots per vector and panel at most
@@ -34,8 +35,8 @@ def draw(metrics: Mapping[str, Any], scores: pd.DataFrame, *, width: float = sty
 
     Of the plain MO-ODPO run, or the first of that method, or the first run that has a front.
     """
-    fronts = [name for name, run in metrics["runs"].items() if style.has_front(run)]
-    names = (clouds.first_run(metrics, "mo_odpo") or fronts)[:1]
+    fronts = [name for name, run in metrics["runs"].items() if has_front(run)]
+    names = (first_run(metrics, "mo_odpo") or fronts)[:1]
     if not names:
         return style.empty_figure(width, "No run follows preference vectors.")
     run, look = metrics["runs"][names[0]], style.looks(metrics["runs"])[names[0]]
@@ -139,5 +140,5 @@ def _note(
         text += " Dots are jittered, as rewards lie on a coarse grid."
     text += " Ellipses hold half of a normal distribution with the same covariance; crosses: means."
     text += " Overlap: Bhattacharyya coefficient of the normals fitted to two vectors' rewards, in"
-    text += f" all {len(metrics['objectives'])} objectives at once, over all seeds."
+    text += " all objectives at once, over all seeds."
     return text + " Darker: more; 100: the same."

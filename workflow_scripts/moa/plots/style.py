@@ -154,20 +154,9 @@ def looks(runs: Mapping[str, Mapping[str, Any]]) -> dict[str, Look]:
     return found
 
 
-def has_front(run: Mapping[str, Any]) -> bool:
-    """False for single-reward experts, which are K policies and not one that follows w."""
-    return run.get("hv") is not None
-
-
 def expert(look: Look) -> dict[str, Any]:
     """Keyword arguments for `Axes.plot`: the lone, conspicuous markers of single-reward experts."""
     return look.line(linestyle="", markersize=7, markeredgecolor=INK, zorder=5)
-
-
-def share(progress: np.ndarray, n: int) -> np.ndarray:
-    """Which of n equal parts of training, from 0, each progress (0 to 1) ends."""
-    # 3 of 9 steps belong to the first third, whatever 3 / 9 * 3 is in floating point
-    return np.clip(np.ceil(progress * n - 1e-9) - 1, 0, n - 1).astype(int)
 
 
 def weight_colours(vectors: Sequence[Sequence[float]]) -> list[str]:

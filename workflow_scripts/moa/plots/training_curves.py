@@ -18,6 +18,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from moa.plots import style
+from moa.plots.runs import share
 
 NEEDS = ("curves",)
 BINS = 40
@@ -87,7 +88,7 @@ def _series(curves: pd.DataFrame, column: str, objectives: list[str]) -> Series:
             if column not in LOSSES:
                 found[run, True] = _rounds(part, column)
             continue
-        slot = style.share(part["progress"].to_numpy(dtype=float), BINS)
+        slot = share(part["progress"].to_numpy(dtype=float), BINS)
         seeds = part.assign(slot=slot).groupby(["slot", "seed"])[["progress", column]].mean()
         found[run, False] = _over_seeds(seeds, column, "slot")
     return found

@@ -87,7 +87,8 @@ class OnlineTrainer(Trainer):
         rewards = torch.tensor((raw - self.mean) / self.std, dtype=torch.float32)
         output = self.loss(policy_logps, ref_logps, rewards, torch.tensor(w_pos))
         self.stop_unless_finite("loss", output.loss)
-        self.record(output, raw, responses, np.abs(w_pos - w_neg).sum(axis=1))
+        ratios = (policy_logps.detach() - ref_logps).mean(dim=(0, 2)).tolist()
+        self.record(output, raw, responses, np.abs(w_pos - w_neg).sum(axis=1), ratios)
         self.explored.add(step, w_pos, raw)
         return output.loss
 
@@ -237,9 +238,16 @@ class OnlineTrainer(Trainer):
         raw: np.ndarray,
         responses: list[list[Response]],
         distance: np.ndarray,
+        log_ratios: list[float],
     ) -> None:
-        """Keep the figures of a batch until the next log line; raw (B, 2, K), distance (B,)."""
+        """Keep the figures of a batch until the next log line.
+
+        raw: (B, 2, K). distance: (B,), L1 between w+ and w-. log_ratios: the mean d(y|w+) and, with
+        an exploration term, d(y|w-).
+        """
         figures = self._figures
+        for name, ratio in zip(("log_ratio_pos", "log_ratio_neg"), log_ratios, strict=False):
+            figures[name].append(ratio)
         figures["loss_alignment"].append(output.alignment.mean().item())
         figures["loss_exploration"].append(output.exploration.mean().item())
         tied = raw[:, 0] == raw[:, 1]

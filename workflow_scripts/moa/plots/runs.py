@@ -1,0 +1,36 @@
+"""What is shown of the runs: which of them, and which parts of their training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+COMPARED = ("mo_odpo", "mi_epo")
+
+
+def has_front(run: Mapping[str, Any]) -> bool:
+    """False for single-reward experts, which are K policies and not one that follows w."""
+    return run.get("hv") is not None
+
+
+def first_run(metrics: Mapping[str, Any], method: str) -> list[str]:
+    """The run named like its method, or else that method's first; empty if it has none."""
+    runs = metrics["runs"]
+    return sorted(
+        (name for name in runs if runs[name]["method"] == method), key=lambda name: name != method
+    )[:1]
+
+
+def compared(metrics: Mapping[str, Any]) -> list[str]:
+    """One run of each compared method; without any, the first two runs that have a front."""
+    found = [name for method in COMPARED for name in first_run(metrics, method)]
+    runs = metrics["runs"]
+    return found or [name for name in runs if has_front(runs[name])][:2]
+
+
+def share(progress: np.ndarray, n: int) -> np.ndarray:
+    """Which of n equal parts of training, from 0, each progress (0 to 1) ends."""
+    # 3 of 9 steps belong to the first third, whatever 3 / 9 * 3 is in floating point
+    return np.clip(np.ceil(progress * n - 1e-9) - 1, 0, n - 1).astype(int)
