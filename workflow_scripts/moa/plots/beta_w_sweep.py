@@ -69,6 +69,11 @@ def _collapsed(run: Mapping[str, Any]) -> bool:
     return any("collapsed" in warning for warning in run.get("warnings") or [])
 
 
+def _look(name: str, run: Mapping[str, Any]) -> style.Look:
+    """Runs that differ by beta_w alone look the same: the axis tells them apart."""
+    return style.METHODS.get(name) or style.METHODS.get(run["method"]) or style.METHODS["mi_epo"]
+
+
 def _places(runs: Mapping[str, Any], values: list[float]) -> dict[str, float]:
     """Where on the x axis each run stands: at its beta_w, beside others of the same beta_w."""
     places: dict[str, float] = {}
@@ -89,7 +94,7 @@ def _draw_measure(
     line: dict[int, tuple[float, float]] = {}  # the first run of each beta_w is on it
     for name, x in places.items():
         run = runs[name]
-        look = style.METHODS.get(run["method"], style.METHODS["mi_epo"])
+        look = _look(name, run)
         found = run.get(measure)
         if not found:
             continue
@@ -109,11 +114,9 @@ def _draw_measure(
 
 
 def _handles(metrics: Mapping[str, Any], runs: Mapping[str, Any]) -> list[Any]:
-    methods = {run["method"]: run["beta_w"] for run in runs.values()}
+    shown = {_look(name, run).label for name, run in runs.items()}
     handles: list[Any] = [
-        style.handle(look, linestyle="")
-        for method, look in style.METHODS.items()
-        if method in methods
+        style.handle(look, linestyle="") for look in style.METHODS.values() if look.label in shown
     ]
     if any(_collapsed(run) for run in runs.values()):
         handles.append(Patch(color=style.BAND, label="collapsed"))

@@ -54,7 +54,7 @@ def draw(
     panels = _panels(names, list(combinations(range(len(objectives)), 2)), width)
     shape = max(p.row for p in panels) + 1, max(p.column for p in panels) + 1
     figure = style.new_figure(
-        width, shape[0] * (width / shape[1]) * (0.75 if len(objectives) > 2 else 0.8)
+        width, shape[0] * min(width / shape[1], 2.4) * (0.75 if len(objectives) > 2 else 0.8)
     )
     grid = figure.add_gridspec(*shape)
     looks = style.looks(metrics["runs"])
@@ -138,7 +138,7 @@ def _conditions(objectives: list[str]) -> tuple[list[str], list[str]]:
 def _condition(w: np.ndarray) -> np.ndarray:
     """The condition (n,) that each preference vector of `w` (n, k) belongs to."""
     if w.shape[1] == 2:
-        # 0.6 * 5 is a little less than 3; w has two decimals
+        # a weight rounded to 0.6 and renormalised may be a little less
         return np.clip(np.floor(w[:, 0] * BINS + 1e-9), 0, BINS - 1).astype(int)
     return np.linalg.norm(w[:, None] - _anchors(w.shape[1]), axis=2).argmin(axis=1)
 

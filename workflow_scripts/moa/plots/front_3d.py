@@ -88,6 +88,8 @@ def _set_up(
         axis.set_major_locator(mpl.ticker.MaxNLocator(5))
         axis._axinfo["grid"].update(color="#e0e0e0", linewidth=0.5)
     axes.tick_params(pad=-3)
+    axes.tick_params(axis="z", pad=1)
+    axes.zaxis.labelpad = -3
     axes.patch.set_visible(False)
 
 
@@ -112,8 +114,11 @@ def _label_points(
         at[name] = axes.transData.transform(np.c_[x, y])
     labels = []
     for name in list(looks)[-2:]:
-        vectors = np.asarray(runs[name]["vectors"], dtype=float)
         colour = style.tint(looks[name].colour, -0.3)
+        if np.ptp(at[name], axis=0).max() < 14 * axes.figure.dpi / 72:
+            labels.append(Label("all w", at[name].mean(axis=0), colour, True))
+            continue
+        vectors = np.asarray(runs[name]["vectors"], dtype=float)
         picks = [*vectors.argmax(axis=0), vectors.max(axis=1).argmin()]
         labels += [
             Label(style.vector_label(vectors[v]), at[name][v], colour, True)

@@ -287,6 +287,7 @@ def settle(figure: Figure) -> None:
         # not to the nearest: simple fractions lie half-way between two and would fall either way
         left, bottom, width, height = np.floor(place * 1e6 + 0.618) / 1e6
         axes.set_position((left, bottom, width, height))
+        axes.apply_aspect()
 
 
 def save(figure: Figure, folder: str | Path, name: str) -> list[Path]:
