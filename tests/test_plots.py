@@ -29,6 +29,7 @@ FIGURES = (
     "front_3d",
     "objective_best",
     "beta_w_sweep",
+    "metrics_by_run",
     "training_curves",
 )
 SCRIPTS = Path(style.__file__).parents[2]

@@ -22,6 +22,7 @@ FIGURES = (
     "pareto_fronts",
     "reward_distributions",
     "objective_best",
+    "metrics_by_run",
     "training_curves",
     "beta_w_sweep",
 )
@@ -80,7 +81,7 @@ def checkout(tmp_path_factory):
         "generate_responses": 5,
         "score_responses": 5,
         "compute_metrics": 2,
-        "draw_figure": 7,
+        "draw_figure": 8,
         "write_tables": 4,
     }
     return folder
@@ -163,7 +164,7 @@ def test_changing_a_parameter_and_back_runs_nothing(checkout):
     config["metrics"]["bootstrap_resamples"] = 21
     (checkout / "changed.yaml").write_text(yaml.safe_dump(config))
     jobs, _ = snakemake(checkout, config="changed.yaml")
-    assert jobs == {"compute_metrics": 2, "draw_figure": 7, "write_tables": 4}
+    assert jobs == {"compute_metrics": 2, "draw_figure": 8, "write_tables": 4}
     assert snakemake(checkout)[0] == {}
 
 
@@ -181,7 +182,7 @@ def test_a_run_is_added_by_config_alone(checkout):
         "generate_responses": 3,
         "score_responses": 3,
         "compute_metrics": 1,
-        "draw_figure": 6,
+        "draw_figure": 7,
         "write_tables": 3,
     }
     table = pd.read_csv(checkout / "results" / "tiny" / "safety" / "tables" / "summary.csv")

@@ -53,6 +53,7 @@ FIGURES = (
     "reward_distributions",
     "front_3d",
     "objective_best",
+    "metrics_by_run",
     "training_curves",
 )
 TABLES = ("summary", "comparisons", "references")
