@@ -67,6 +67,7 @@ def _draw_run(axes: Axes, row: int, run: Mapping[str, Any], look: style.Look, me
 
 def _notes(metrics: Mapping[str, Any], looks: Mapping[str, style.Look]) -> list[str]:
     text = style.sample_size(metrics, list(looks))
-    text += " Arrows: the better direction. Bars: 95% bootstrap intervals over prompts. Small dots: single seeds."
+    text += " Arrows: the better direction. Bars: 95% bootstrap intervals over prompts."
+    text += " Small dots: single seeds."
     text += f" Decodability in nats, at most {np.log(len(metrics['vectors'])):.2f}."
     return [text, *style.warnings(metrics, looks)]
