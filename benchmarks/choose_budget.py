@@ -19,12 +19,12 @@ import pandas as pd
 import torch
 import yaml
 
-from moa.artefacts import Plan
 from moa.conditioning import module_name
 from moa.config import resolve
 from moa.generation import clean_response, generate, sample_streams
 from moa.metrics import control, hypervolume, mean_inner_product
 from moa.oracles.base import load_oracles, score_all
+from moa.plan import Plan
 from moa.policies import load_tokenizer
 from moa.tasks import read_stats
 

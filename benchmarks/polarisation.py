@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from moa.artefacts import Plan
 from moa.config import resolve
+from moa.plan import Plan
 from moa.store import is_published
 
 

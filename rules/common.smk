@@ -9,7 +9,7 @@ from snakemake.exceptions import WorkflowError
 SCRIPTS = Path(workflow.basedir) / "workflow_scripts"
 sys.path.insert(0, str(SCRIPTS))
 
-from moa.artefacts import Plan, sync_views
+from moa.plan import Plan, sync_views
 from moa.config import ConfigError, resolve
 from moa.store import work_folder, write_json
 

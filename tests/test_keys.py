@@ -124,7 +124,7 @@ def checkout(tmp_path):
 def plan(checkout, **overrides):
     """stage -> set of keys of the synthetic config."""
     code = (
-        "import json, sys, yaml; from moa.artefacts import Plan; from moa.config import resolve\n"
+        "import json, sys, yaml; from moa.plan import Plan; from moa.config import resolve\n"
         "config = yaml.safe_load(open('config/synthetic.yaml')) | json.loads(sys.argv[1])\n"
         "found = {}\n"
         "for a in Plan(resolve(config)).artefacts.values():\n"

@@ -192,6 +192,14 @@ def test_a_run_is_added_by_config_alone(checkout):
     assert snakemake(checkout)[0] == {}
 
 
+def test_renaming_a_run_makes_only_its_reports_anew(checkout):
+    config = (checkout / "tiny.yaml").read_text()
+    (checkout / "renamed.yaml").write_text(config.replace("{name: mi_epo,", "{name: ours,"))
+    jobs, _ = snakemake(checkout, config="renamed.yaml")
+    assert jobs == {"compute_metrics": 1, "draw_figure": 7, "write_tables": 3}
+    assert snakemake(checkout)[0] == {}
+
+
 def test_three_objectives_have_a_front_of_their_own(checkout):
     config = yaml.safe_load((checkout / "tiny.yaml").read_text())
     task = config["tasks"].pop("safety")

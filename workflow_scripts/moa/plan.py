@@ -1,0 +1,67 @@
+"""The plan of a config: all its artefacts, and the stable paths that show some of them.
+
+Made whenever the workflow is parsed: from the config, from source files, and from the names under
+which the store has entries.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from moa.artefacts import Artefact, Catalogue
+from moa.config import task_sections
+from moa.reports import Made, Views, reports
+from moa.stages import run_entries, sft_policy, shared_entries
+from moa.store import is_published
+
+
+class Plan:
+    """artefacts: by folder, relative to the store. views: stable path -> an entry and a file in it.
+
+    config: as `moa.config.resolve` returns it.
+    """
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        self.config = config
+        self.views: Views = {}
+        catalogue = Catalogue(Path(config["store"]), config["operation"])
+        for task in config["tasks"]:
+            s = task_sections(config, task)
+            shared = shared_entries(catalogue, task, s)
+            made: Made = {}
+            for seed in config["seeds"]:
+                start = {**shared, "sft": sft_policy(catalogue, task, s, seed, shared)}
+                for run in [*s["runs"], *s["sweep_runs"]]:
+                    roles = run_entries(catalogue, task, s, run, seed, start)
+                    made.setdefault(run["name"], {}).update(roles)
+            self.views |= reports(catalogue, config, task, s, made, shared)
+        self.artefacts: dict[str, Artefact] = catalogue.artefacts
+
+
+def sync_views(plan: Plan, store: Path, root: Path) -> None:
+    """Make every stable path below `root` a link to its current entry, or nothing.
+
+    A path whose entry is not in the store is removed, so the workflow manager sees it as missing:
+    the store alone decides what is up to date. `ls -l` on a figure names the entry it came from.
+    """
+    for path, (artefact, file) in plan.views.items():
+        link_view(
+            root / path, store / artefact.rel / file, published=is_published(store / artefact.rel)
+        )
+
+
+def link_view(link: Path, target: Path, *, published: bool = True) -> None:
+    """Point one stable path at a file of the store (relative, so that both can be moved together)."""
+    if not published:
+        if link.is_symlink():
+            link.unlink()
+        return
+    relative = os.path.relpath(target, link.parent)
+    if link.is_symlink() and os.readlink(link) == relative:
+        return
+    link.parent.mkdir(parents=True, exist_ok=True)
+    temporary = link.with_name(f".{link.name}.{os.getpid()}")
+    os.symlink(relative, temporary)
+    os.replace(temporary, link)

@@ -1,0 +1,205 @@
+"""From data to scores: the artefacts of a task's runs, one function per stage, in the order data flows.
+
+s: a task's sections, as `moa.config.task_sections` resolves them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from moa.artefacts import Artefact, Catalogue, Inputs, only
+from moa.base_models import module_name as base_module
+from moa.conditioning import module_name as conditioning_module
+from moa.datasets import module_name as dataset_module
+from moa.keys import constant
+from moa.methods import METHODS
+from moa.oracles import module_name as oracle_module
+
+MODELS = ("torch", "transformers", "peft")
+
+
+def shared_entries(catalogue: Catalogue, task: str, s: dict[str, Any]) -> dict[str, Artefact]:
+    """What all runs and seeds of a task start from, by role: data, base, oracles, oracle_stats."""
+    data = catalogue.add(
+        "data",
+        task,
+        {"data": s["data"]},
+        {},
+        modules=[dataset_module(s["data"]["kind"])],
+        libraries=["datasets"],
+    )
+    base = catalogue.add(
+        "base",
+        s["policy"]["base"]["kind"],
+        {"base": s["policy"]["base"]},
+        {},
+        modules=[base_module(s["policy"]["base"]["kind"])],
+        libraries=MODELS,
+    )
+    oracles = fitted_oracles(catalogue, s)
+    stats = catalogue.add(
+        "oracle_stats", task, _scored_by(s), {"data": data, **oracles}, modules=oracle_kinds(s)
+    )
+    return {"base": base, "data": data, "oracle_stats": stats, **oracles}
+
+
+def fitted_oracles(catalogue: Catalogue, s: dict[str, Any]) -> dict[str, Artefact]:
+    """The oracles that are fitted in the workflow, as inputs by role."""
+    fitted = {}
+    for objective in s["objectives"]:
+        oracle = s["oracles"][objective]
+        module = oracle_module(oracle["kind"])
+        if constant(module, "FITTED", False):
+            fitted[f"oracle/{objective}"] = catalogue.add(
+                "oracle",
+                objective,
+                {"objective": objective, "oracle": oracle},
+                {},
+                modules=[module],
+            )
+    return fitted
+
+
+def sft_policy(
+    catalogue: Catalogue, task: str, s: dict[str, Any], seed: int, shared: Inputs
+) -> Artefact:
+    """Where all methods of a seed start."""
+    inputs = {role: shared[role] for role in ("base", "data")}
+    if s["sft"]["response"] == "routed":
+        inputs["oracle_stats"] = shared["oracle_stats"]
+    return catalogue.add(
+        "sft",
+        f"{task}-s{seed}",
+        {"objectives": s["objectives"], "lora": s["policy"]["lora"], "settings": s["sft"]},
+        inputs,
+        seed=seed,
+        libraries=[*MODELS, "trl", "accelerate"],
+    )
+
+
+def run_entries(
+    catalogue: Catalogue,
+    task: str,
+    s: dict[str, Any],
+    run: dict[str, Any],
+    seed: int,
+    shared: Inputs,
+) -> dict[str, Artefact]:
+    """A run's training, responses and scores for one seed, by role. shared: with the seed's sft."""
+    suffix, method = f"{task}-s{seed}", METHODS[run["method"]]
+    name = f"{run['name']}-{suffix}"
+    if method.stage is None:
+        trained = {}
+    elif method.stage == "expert":
+        trained = experts(catalogue, suffix, s, run, seed, shared)
+    else:
+        trained = {"policy": policy(catalogue, name, s, run, seed, shared)}
+    evaluation = dict(s["generation"])
+    params = {
+        "conditioning": method.conditioning,
+        "objectives": s["objectives"],
+        "vectors": vectors_of(run, s),
+        "evaluation": evaluation,
+    }
+    if method.section == "experts":
+        params["merge"] = run["settings"]["merge"]
+    if run["method"] == "rlhf":
+        params["merge"] = "exact"  # at a unit vector both are the same
+        evaluation["decodability_prompts"] = 0  # K policies, not one that is told w
+    responses = catalogue.add(
+        "generate",
+        name,
+        params,
+        {**{role: shared[role] for role in ("base", "data", "sft")}, **trained},
+        seed=seed,
+        modules=[conditioning_module(method.conditioning)],
+        libraries=MODELS,
+    )
+    scores = catalogue.add(
+        "score",
+        name,
+        _scored_by(s),
+        {"generate": responses, **only(shared, "oracle")},
+        modules=oracle_kinds(s),
+    )
+    at = f"{run['name']}/{seed}"
+    roles = {f"generate/{at}": responses, f"score/{at}": scores}
+    for role, artefact in trained.items():  # policy, or expert/<objective>
+        roles[f"train/{at}{role.removeprefix('policy').removeprefix('expert')}"] = artefact
+    return roles
+
+
+def policy(
+    catalogue: Catalogue,
+    name: str,
+    s: dict[str, Any],
+    run: dict[str, Any],
+    seed: int,
+    shared: Inputs,
+) -> Artefact:
+    """One policy that is told w: MO-ODPO, MI-EPO, RiC."""
+    stage = METHODS[run["method"]].stage
+    assert stage is not None
+    return catalogue.add(
+        stage,
+        name,
+        {**_scored_by(s), "lora": run["lora"], "settings": run["settings"]},
+        shared,
+        seed=seed,
+        modules=oracle_kinds(s),
+        libraries=[*MODELS, "accelerate", *(["trl"] if stage == "ric" else [])],
+    )
+
+
+def experts(
+    catalogue: Catalogue,
+    suffix: str,
+    s: dict[str, Any],
+    run: dict[str, Any],
+    seed: int,
+    shared: Inputs,
+) -> dict[str, Artefact]:
+    """One policy per objective, rewarded for that alone: `expert/<objective>`.
+
+    How they are merged later is not part of their keys, so runs that differ in that share them.
+    """
+    settings = {key: value for key, value in run["settings"].items() if key != "merge"}
+    return {
+        f"expert/{objective}": catalogue.add(
+            "expert",
+            f"{objective}-{suffix}",
+            {
+                "objectives": s["objectives"],
+                "objective": objective,
+                "oracles": {objective: s["oracles"][objective]},
+                "lora": run["lora"],
+                "settings": settings,
+            },
+            {
+                role: artefact
+                for role, artefact in shared.items()
+                if not role.startswith("oracle/") or role == f"oracle/{objective}"
+            },
+            seed=seed,
+            modules=[oracle_module(s["oracles"][objective]["kind"])],
+            libraries=[*MODELS, "accelerate", "trl"],
+        )
+        for objective in s["objectives"]
+    }
+
+
+def oracle_kinds(s: dict[str, Any]) -> list[str]:
+    """The modules of a task's oracles."""
+    return [oracle_module(s["oracles"][name]["kind"]) for name in s["objectives"]]
+
+
+def vectors_of(run: dict[str, Any], s: dict[str, Any]) -> list[list[float]]:
+    """Where a run is evaluated: the task's vectors; an RLHF expert at its own objective only."""
+    if run["method"] != "rlhf":
+        return s["evaluation_vectors"]
+    k = len(s["objectives"])
+    return [[float(i == j) for j in range(k)] for i in range(k)]
+
+
+def _scored_by(s: dict[str, Any]) -> dict[str, Any]:
+    return {"objectives": s["objectives"], "oracles": s["oracles"]}
