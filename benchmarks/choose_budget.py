@@ -1,10 +1,10 @@
-"""The grids behind config/synthetic.yaml's budgets: one method, seed 100, train prompts.
+"""The grids behind config/synthetic.yaml's budgets: one method, seeds of its own, train prompts.
 
     make setup && .venv/bin/python benchmarks/choose_budget.py mo_odpo learning_rate=5e-4,epochs=10 ...
 
-Each further argument is one budget: overrides of the method's section. Trains it with seed 100 (not
-one of the reported seeds) through the workflow, asks the policy for every evaluation vector on 150
-*train* prompts, and prints what docs/decisions.md lists. Test prompts are not touched.
+Each further argument is one budget: overrides of the method's section. Trains it through the workflow
+with seeds that are not reported, asks the policy for every evaluation vector on 150 *train* prompts,
+and prints what docs/decisions.md lists, each seed and the mean. Test prompts are not touched.
 """
 
 import argparse
@@ -28,7 +28,7 @@ from moa.plan import Plan
 from moa.policies import load_tokenizer
 from moa.tasks import read_stats
 
-SEED, PROMPTS = 100, 150
+PROMPTS = 150
 
 
 def main() -> None:
@@ -39,28 +39,41 @@ def main() -> None:
     parser.add_argument("budgets", nargs="+", help="key=value,key=value of the method's section")
     parser.add_argument("--config", type=Path, default=Path("config/synthetic.yaml"))
     parser.add_argument("--task", default="safety")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[100, 101, 102])
     parser.add_argument("--cores", default="1")
     args = parser.parse_args()
     torch.set_num_threads(1)
     raw = yaml.safe_load(args.config.read_text())
-    raw |= {"seeds": [SEED], "tasks": {args.task: {**raw["tasks"][args.task], "beta_w_sweep": []}}}
+    raw |= {
+        "seeds": args.seeds,
+        "tasks": {args.task: {**raw["tasks"][args.task], "beta_w_sweep": []}},
+    }
     raw["runs"] = [
         {"name": f"budget{i}", "method": args.method, "overrides": overrides(budget)}
         for i, budget in enumerate(args.budgets)
     ]
     plan = Plan(resolve(copy.deepcopy(raw)))
-    found = [a for a in plan.artefacts.values() if a.stage == "generate"]
-    train(raw, [a for g in found for a in g.inputs.values()], plan, args.cores)
+    found = {a.name: a for a in plan.artefacts.values() if a.stage == "generate"}
+    train(raw, [a for g in found.values() for a in g.inputs.values()], plan, args.cores)
     store = Path(plan.config["store"])
-    for budget, artefact in zip(args.budgets, found, strict=True):
-        vectors = np.array(artefact.spec["params"]["vectors"])
-        points = reward_points(store, artefact)
-        print(
-            f"{args.method} {budget}: control {control(vectors, points).round(2)}, "
-            f"HV {hypervolume(points, [-1] * vectors.shape[1]):.2f}, "
-            f"MIP {mean_inner_product(vectors, points):.2f}"
-        )
-        print("  " + " ".join("(" + ", ".join(f"{v:.2f}" for v in p) + ")" for p in points))
+    for i, budget in enumerate(args.budgets):
+        print(f"{args.method} {budget}")
+        results = []
+        for seed in args.seeds:
+            artefact = found[f"budget{i}-{args.task}-s{seed}"]
+            vectors = np.array(artefact.spec["params"]["vectors"])
+            points = reward_points(store, artefact)
+            volume = hypervolume(points, [-1] * vectors.shape[1])
+            results.append([*control(vectors, points), volume, mean_inner_product(vectors, points)])
+            shown = " ".join("(" + ", ".join(f"{v:.2f}" for v in p) + ")" for p in points)
+            print(f"  seed {seed}: {summary(results[-1])}\n    {shown}")
+        print(f"  mean: {summary(np.mean(results, axis=0))}", flush=True)
+
+
+def summary(result) -> str:
+    """Control per objective, HV and MIP in words."""
+    *controls, volume, mip = result
+    return f"control {', '.join(f'{c:.2f}' for c in controls)}, HV {volume:.2f}, MIP {mip:.2f}"
 
 
 def overrides(budget: str) -> dict:
