@@ -32,7 +32,7 @@ run: setup
 	$(BIN)/snakemake --profile profiles/local --cores $(CORES) --configfile $(CONFIG) -- $(TARGET)
 
 test: setup
-	$(BIN)/pytest
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses $(CORES) --dist loadfile
 
 lint: setup
 	$(BIN)/ruff check .
