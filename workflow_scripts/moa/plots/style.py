@@ -6,6 +6,7 @@ marker per method says the same once more, for print in grey.
 
 from __future__ import annotations
 
+import logging
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from moa.labels import METHOD_LABELS
+
+logging.getLogger("fontTools").setLevel(logging.WARNING)  # a line per font table otherwise
 
 COLUMN, PAGE = 3.3, 7.0  # inches: one column of a two-column paper, and its full width
 NOTE_SIZE = 7.0  # points; nothing in a figure is set smaller
