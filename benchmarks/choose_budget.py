@@ -19,14 +19,14 @@ import pandas as pd
 import torch
 import yaml
 
-from moa.conditioning import module_name
-from moa.config import resolve
-from moa.generation import clean_response, generate, sample_streams
 from moa.metrics import control, hypervolume, mean_inner_product
+from moa.models.conditioning import module_name
+from moa.models.policies import load_tokenizer
+from moa.models.sampling import clean_response, generate, sample_streams
 from moa.oracles.base import load_oracles, score_all
-from moa.plan import Plan
-from moa.policies import load_tokenizer
-from moa.tasks import read_stats
+from moa.oracles.scale import read_stats
+from moa.workflow.config import resolve
+from moa.workflow.plan import Plan
 
 PROMPTS = 150
 
@@ -54,16 +54,16 @@ def main() -> None:
         for i, budget in enumerate(args.budgets)
     ]
     plan = Plan(resolve(copy.deepcopy(raw)))
-    found = {a.name: a for a in plan.artefacts.values() if a.stage == "generate"}
+    found = {a.name: a for a in plan.entries.values() if a.stage == "generate"}
     train(raw, [a for g in found.values() for a in g.inputs.values()], plan, args.cores)
     store = Path(plan.config["store"])
     for i, budget in enumerate(args.budgets):
         print(f"{args.method} {budget}")
         results = []
         for seed in args.seeds:
-            artefact = found[f"budget{i}-{args.task}-s{seed}"]
-            vectors = np.array(artefact.spec["params"]["vectors"])
-            points = reward_points(store, artefact)
+            entry = found[f"budget{i}-{args.task}-s{seed}"]
+            vectors = np.array(entry.spec["params"]["vectors"])
+            points = reward_points(store, entry)
             volume = hypervolume(points, [-1] * vectors.shape[1])
             results.append([*control(vectors, points), volume, mean_inner_product(vectors, points)])
             shown = " ".join("(" + ", ".join(f"{v:.2f}" for v in p) + ")" for p in points)
@@ -95,16 +95,16 @@ def train(raw: dict, needed: list, plan: Plan, cores: str) -> None:
     subprocess.run([*command, *targets], check=True, stdout=sys.stderr)
 
 
-def reward_points(store: Path, artefact) -> np.ndarray:
+def reward_points(store: Path, entry) -> np.ndarray:
     """Mean normalised rewards of a policy on train prompts, per vector: (M, K)."""
-    params = artefact.spec["params"]
-    inputs = {role: store / a.rel for role, a in artefact.inputs.items()}
+    params = entry.spec["params"]
+    inputs = {role: store / a.rel for role, a in entry.inputs.items()}
     settings, objectives = params["evaluation"], params["objectives"]
     policy = import_module(module_name(params["conditioning"])).load(inputs, params)
     tokenizer = load_tokenizer(inputs["base"])
     data = pd.read_parquet(inputs["data"] / "data.parquet").query("split == 'train'")
     prompts = data.drop_duplicates("prompt_id")["prompt"].tolist()[:PROMPTS]
-    trained = next(a for role, a in artefact.inputs.items() if role.startswith(("policy", "exp")))
+    trained = next(a for role, a in entry.inputs.items() if role.startswith(("policy", "exp")))
     mean, std = read_stats(store / trained.inputs["oracle_stats"].rel, objectives)
     specs = trained.spec["params"]["oracles"]
     oracles = load_oracles(

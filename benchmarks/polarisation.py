@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from moa.config import resolve
-from moa.plan import Plan
-from moa.store import is_published
+from moa.runtime.publishing import is_published
+from moa.workflow.config import resolve
+from moa.workflow.plan import Plan
 
 
 def main() -> None:
@@ -33,10 +33,10 @@ def main() -> None:
     for path in args.configs:
         plan = Plan(resolve(yaml.safe_load(path.read_text())))
         store = Path(plan.config["store"])
-        for artefact in plan.artefacts.values():
-            folder = store / artefact.rel
-            if artefact.stage == "metrics" and is_published(folder):
-                report(json.loads((folder / "metrics.json").read_text()), artefact.name)
+        for entry in plan.entries.values():
+            folder = store / entry.rel
+            if entry.stage == "metrics" and is_published(folder):
+                report(json.loads((folder / "metrics.json").read_text()), entry.name)
 
 
 def report(metrics: dict, title: str) -> None:

@@ -24,14 +24,14 @@ import torch
 import yaml
 from transformers import PrinterCallback, TrainerCallback
 
-from moa.base_models import module_name as base_module
-from moa.config import resolve, task_sections
 from moa.datasets import module_name as dataset_module
+from moa.models.policies import add_adapter, load_policy, load_tokenizer
+from moa.models.prompts import training_rows
 from moa.oracles.base import load_oracles
-from moa.policies import add_adapter, load_policy, load_tokenizer
-from moa.trainers.common import train
-from moa.trainers.online import OnlineTrainer
-from moa.trainers.rows import training_rows
+from moa.training.bases import module_name as base_module
+from moa.training.loop import train
+from moa.training.online import OnlineTrainer
+from moa.workflow.config import resolve, task_sections
 
 
 class StepTimes(TrainerCallback):

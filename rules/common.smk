@@ -1,4 +1,4 @@
-# Validate the config, plan the artefacts, and the few helpers that all rules share.
+# Validate the config, plan the entries, and the few helpers that all rules share.
 
 import os
 import shlex
@@ -12,11 +12,13 @@ from snakemake.exceptions import WorkflowError
 SCRIPTS = Path(workflow.basedir) / "workflow_scripts"
 sys.path.insert(0, str(SCRIPTS))
 
-from moa.cluster import check_site, gpus_of, launcher_of
-from moa.config import ConfigError, resolve
-from moa.job import PLANNED_AT
-from moa.plan import Plan, sync_views
-from moa.store import work_folder, write_json
+from moa.workflow.resources import check_site, gpus_of, launcher_of
+from moa.runtime.errors import ConfigError
+from moa.workflow.config import resolve
+from moa.runtime.job import PLANNED_AT
+from moa.workflow.plan import Plan, sync_views
+from moa.runtime.files import write_json
+from moa.runtime.publishing import work_folder
 
 # `--config 'seeds=[0]'` gives a list of strings, whatever they look like.
 if isinstance(config.get("seeds"), list):
@@ -63,7 +65,7 @@ wildcard_constraints:
     key=r"[0-9a-f]{12}",
 
 
-def entry(stage):
+def manifest(stage):
     """The one declared output of a job: the manifest, which is the last file it publishes."""
     return str(STORE / stage / "{name}-{key}" / "manifest.json")
 
@@ -91,29 +93,29 @@ TENSORBOARD = f"TENSORBOARD_LOGGING_DIR={LOGS}/tensorboard/" + "{wildcards.name}
 
 def find(stage, wildcards):
     rel = f"{stage}/{wildcards.name}-{wildcards.key}"
-    if rel not in PLAN.artefacts:
+    if rel not in PLAN.entries:
         raise WorkflowError(
             f"{rel} is not part of this config: its key may be that of older code or local data"
         )
-    return PLAN.artefacts[rel]
+    return PLAN.entries[rel]
 
 
-def upstream_of(artefact):
-    """Manifests of what an artefact is made from. Their age does not matter (`ancient`): another
+def upstream_of(entry):
+    """Manifests of what an entry is made from. Their age does not matter (`ancient`): another
     content would have another key, and so another path."""
-    return [ancient(str(STORE / a.rel / "manifest.json")) for a in artefact.inputs.values()]
+    return [ancient(str(STORE / a.rel / "manifest.json")) for a in entry.inputs.values()]
 
 
-def write_spec(artefact):
+def write_spec(entry):
     """The job's spec.json: a published entry's own, else written into the job's work folder."""
-    published = STORE / artefact.rel / "spec.json"
+    published = STORE / entry.rel / "spec.json"
     if published.exists():
         return str(published)
-    path = work_folder(STORE.resolve(), artefact.key) / "spec.json"  # a store may be a link
+    path = work_folder(STORE.resolve(), entry.key) / "spec.json"  # a store may be a link
     if not workflow.dryrun:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            write_json(path, artefact.spec)
+            write_json(path, entry.spec)
         except FileNotFoundError:  # another checkout's job finished and removed the folder just now
             return str(published)
     return str(path)
@@ -144,15 +146,15 @@ def out(stage):
 
 
 def view(path):
-    """The artefact behind a stable path, from the rule's wildcards."""
+    """The entry behind a stable path, from the rule's wildcards."""
 
-    def artefact(wildcards):
+    def entry(wildcards):
         wanted = path.format(**wildcards)
         if wanted not in PLAN.views:
             raise WorkflowError(f"this config makes no {wanted}, but: {', '.join(PLAN.views)}")
         return PLAN.views[wanted][0]
 
-    return artefact
+    return entry
 
 
 def view_inputs(path):

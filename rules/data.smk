@@ -5,7 +5,7 @@ rule prepare_data:
     input:
         upstream("data"),
     output:
-        entry("data"),
+        manifest("data"),
     log:
         job_log("data"),
     benchmark:
@@ -22,7 +22,7 @@ rule build_base:
     input:
         upstream("base"),
     output:
-        entry("base"),
+        manifest("base"),
     log:
         job_log("base"),
     benchmark:

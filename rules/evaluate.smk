@@ -6,7 +6,7 @@ rule generate_responses:
     input:
         upstream("generate"),
     output:
-        entry("generate"),
+        manifest("generate"),
     log:
         job_log("generate"),
     benchmark:
@@ -25,7 +25,7 @@ rule score_responses:
     input:
         upstream("score"),
     output:
-        entry("score"),
+        manifest("score"),
     log:
         job_log("score"),
     benchmark:
@@ -44,7 +44,7 @@ rule compute_likelihoods:
     input:
         upstream("likelihoods"),
     output:
-        entry("likelihoods"),
+        manifest("likelihoods"),
     log:
         job_log("likelihoods"),
     benchmark:
@@ -63,7 +63,7 @@ rule compute_metrics:
     input:
         upstream("metrics"),
     output:
-        entry("metrics"),
+        manifest("metrics"),
     log:
         job_log("metrics"),
     benchmark:

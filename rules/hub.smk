@@ -1,7 +1,7 @@
 # What a config takes from the hub, fetched where there is internet: compute nodes need none.
 # No key and no output: what it locks decides keys. So it runs whenever it is asked for, and checks.
 
-from moa.revisions import LOCK
+from moa.runtime.hub_lock import LOCK
 
 
 rule prefetch:

@@ -5,7 +5,7 @@ rule fit_oracle:
     input:
         upstream("oracle"),
     output:
-        entry("oracle"),
+        manifest("oracle"),
     log:
         job_log("oracle"),
     benchmark:
@@ -22,7 +22,7 @@ rule score_offline:
     input:
         upstream("oracle_stats"),
     output:
-        entry("oracle_stats"),
+        manifest("oracle_stats"),
     log:
         job_log("oracle_stats"),
     benchmark:

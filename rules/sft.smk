@@ -5,7 +5,7 @@ rule train_sft:
     input:
         upstream("sft"),
     output:
-        entry("sft"),
+        manifest("sft"),
     log:
         job_log("sft"),
     benchmark:

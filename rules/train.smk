@@ -3,20 +3,20 @@
 
 rule train_online:
     input:
-        upstream("train"),
+        upstream("online"),
     output:
-        entry("train"),
+        manifest("online"),
     log:
-        job_log("train"),
+        job_log("online"),
     benchmark:
-        job_log("train", "tsv")
+        job_log("online", "tsv")
     threads: 1
     resources:
-        gpu=gpus("train"),
+        gpu=gpus("online"),
     params:
-        spec=spec("train"),
-        out=out("train"),
-        launcher=launcher("train"),
+        spec=spec("online"),
+        out=out("online"),
+        launcher=launcher("online"),
     shell:
         train_script("train_online")
 
@@ -25,7 +25,7 @@ rule train_expert:
     input:
         upstream("expert"),
     output:
-        entry("expert"),
+        manifest("expert"),
     log:
         job_log("expert"),
     benchmark:
@@ -45,7 +45,7 @@ rule train_ric:
     input:
         upstream("ric"),
     output:
-        entry("ric"),
+        manifest("ric"),
     log:
         job_log("ric"),
     benchmark:

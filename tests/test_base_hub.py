@@ -7,10 +7,10 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, LlamaConfig, Qwen3Config
 
-from moa.base_models.hub import build
-from moa.job import JobError
-from moa.policies import load_policy, load_tokenizer
-from moa.store import publishing
+from moa.models.policies import load_policy, load_tokenizer
+from moa.runtime.errors import JobError
+from moa.runtime.publishing import publishing
+from moa.training.bases.hub import build
 from tiny_tokenizers import FIM_PAD, llama_tokenizer, qwen_tokenizer
 
 SPEC = {"stage": "base", "name": "hub", "inputs": {}, "params": {}, "seed": None, "operation": {}}

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from moa.cluster import check_site, gpus_of, launcher_of
-from moa.config import ConfigError, resolve
-from moa.plan import Plan
+from moa.runtime.errors import ConfigError
+from moa.workflow.config import resolve
+from moa.workflow.plan import Plan
+from moa.workflow.resources import check_site, gpus_of, launcher_of
 
 REPO = Path(__file__).resolve().parents[1]
 GPU_RULES = {
@@ -82,18 +83,18 @@ def test_oracles_on_a_second_gpu_double_a_jobs_gpus():
     plan = paper(processes=2)
     gpus = {
         (a.stage, "safety" in a.name): gpus_of(a)
-        for a in plan.artefacts.values()
-        if a.stage in ("sft", "train", "expert", "ric", "score")
+        for a in plan.entries.values()
+        if a.stage in ("sft", "online", "expert", "ric", "score")
     }
     assert gpus["sft", True] == gpus["sft", False] == 2
-    assert gpus["train", False] == gpus["ric", False] == 2
-    assert gpus["train", True] == gpus["expert", True] == gpus["ric", True] == 4
+    assert gpus["online", False] == gpus["ric", False] == 2
+    assert gpus["online", True] == gpus["expert", True] == gpus["ric", True] == 4
     assert gpus["score", True] == gpus["score", False] == 1
 
 
 def test_several_processes_are_started_by_torchs_launcher():
     one, two = (
-        next(a for a in paper(processes=n).artefacts.values() if a.stage == "train") for n in (1, 2)
+        next(a for a in paper(processes=n).entries.values() if a.stage == "online") for n in (1, 2)
     )
     assert launcher_of(one, "python") == "python"
     assert "python -m torch.distributed.run --standalone --nproc_per_node=2" in launcher_of(

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from moa.config import ConfigError, resolve, task_sections
-from moa.plan import Plan
+from moa.runtime.errors import ConfigError
+from moa.workflow.config import resolve, task_sections
+from moa.workflow.plan import Plan
 
 CONFIG = Path(__file__).resolve().parents[1] / "config"
 
@@ -142,9 +143,9 @@ def test_the_papers_config_has_the_papers_values():
     config = resolve(yaml.safe_load((CONFIG / "paper.yaml").read_text()))
     assert config["seeds"] == [0, 1, 2]
     plan = Plan(config)
-    sizes = Counter(artefact.stage for artefact in plan.artefacts.values())
+    sizes = Counter(entry.stage for entry in plan.entries.values())
     # Two online methods and scalarised MO-ODPO; experts: 2 + 2 + 3 objectives; a base for each data set.
-    assert (sizes["train"], sizes["expert"], sizes["ric"]) == (3 * 3 * 3, 7 * 3, 3 * 3)
+    assert (sizes["online"], sizes["expert"], sizes["ric"]) == (3 * 3 * 3, 7 * 3, 3 * 3)
     assert (sizes["sft"], sizes["base"], sizes["oracle"]) == (3 * 3, 2, 0)
     # PKU-SafeRLHF-10K has fewer than 10K distinct prompts, so its train split is what is left of them.
     for task, base, n_train, alpha, sft_rate, epochs, rate in (

@@ -8,12 +8,12 @@ import pytest
 import yaml
 
 import plan_cost
-from moa.config import CONFIG_FOLDER, resolve
-from moa.plan import Plan
-from moa.planning.cost import Assumptions, gpu_hours, seconds
-from moa.planning.growth import doubled, total, with_objectives
-from moa.planning.jobs import GpuJob, gpu_jobs
-from moa.planning.tables import job_table, run_table
+from moa.tools.estimates.cost import Assumptions, gpu_hours, seconds
+from moa.tools.estimates.growth import doubled, total, with_objectives
+from moa.tools.estimates.jobs import GpuJob, gpu_jobs
+from moa.tools.estimates.tables import job_table, run_table
+from moa.workflow.config import CONFIG_FOLDER, resolve
+from moa.workflow.plan import Plan
 
 PAPER = CONFIG_FOLDER / "paper.yaml"
 GIVEN = Assumptions(prompt_tokens=200, response_tokens=100)
@@ -45,11 +45,11 @@ def jobs():
 
 def test_shared_jobs_are_counted_once(jobs):
     of_stage = {
-        stage: [j for j in jobs if j.stage == stage] for stage in ("sft", "expert", "train")
+        stage: [j for j in jobs if j.stage == stage] for stage in ("sft", "expert", "online")
     }
     assert len(of_stage["sft"]) == 3 * 3  # tasks, seeds
     assert len(of_stage["expert"]) == 3 * (2 + 2 + 3)  # for soups and RLHF together
-    assert len(of_stage["train"]) == 3 * 3 * 3
+    assert len(of_stage["online"]) == 3 * 3 * 3
     assert set(of_stage["expert"][0].runs) == {"rlhf", "rewarded_soups"}
     table = run_table(jobs, GIVEN)
     everything = sum(gpu_hours(job, GIVEN) for job in jobs)
@@ -78,7 +78,7 @@ def test_training_flops_are_those_of_a_sum_by_hand(jobs):
 
 def test_the_exploration_term_doubles_responses_and_no_sampling(jobs):
     plain, explored = (
-        seconds(one(jobs, "assistant2", "train", run), GIVEN) for run in ("mo_odpo", "mi_epo")
+        seconds(one(jobs, "assistant2", "online", run), GIVEN) for run in ("mo_odpo", "mi_epo")
     )
     for part in ("sampling", "scoring"):
         assert plain[part] == explored[part]
@@ -90,7 +90,7 @@ def test_the_exploration_term_doubles_responses_and_no_sampling(jobs):
 def test_decoding_twice_as_many_prompts_together_takes_about_half_the_time(jobs):
     larger = jobs_of(paper(online={"micro_batch_size": 8}))
     before, after = (
-        seconds(one(some, "assistant2", "train", "mi_epo"), GIVEN) for some in (jobs, larger)
+        seconds(one(some, "assistant2", "online", "mi_epo"), GIVEN) for some in (jobs, larger)
     )
     assert 0.5 < after["sampling"] / before["sampling"] < 0.65
     assert after["training"] == before["training"]

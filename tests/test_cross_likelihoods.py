@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from moa import likelihoods
-from moa.conditioning.weights_in_prompt import WeightsInPrompt
-from moa.likelihoods import cross_likelihoods
+from moa.evaluation import likelihoods
+from moa.evaluation.likelihoods import cross_likelihoods
 from moa.logprobs import sequence_logprobs
+from moa.models.conditioning.weights_in_prompt import WeightsInPrompt
 from tiny_models import random_ids, tiny_llama
 from tiny_tokenizers import qwen_tokenizer
 

@@ -10,7 +10,7 @@ import pytest
 
 from moa.datasets import load_hh_rlhf, load_pku_saferlhf
 from moa.datasets.records import split_prompts, to_dataset
-from moa.job import JobError
+from moa.runtime.errors import JobError
 
 REAL = Path(__file__).resolve().parents[2] / "shared/data/hh-rlhf/harmless-base-sample.jsonl.gz"
 TURNS = "\n\nHuman: Hi\n\nAssistant: Hello.\n\nHuman: What is 2 + 2?\n\nAssistant:"

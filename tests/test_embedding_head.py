@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from moa import embedding, linear_head, packaged
+from moa.datasets import packages
 from moa.oracles import embedding_head
-from moa.ratings import assistant, humor, rows
+from moa.oracles.fitting import assistant, embedding, humor, labels, linear_head
 
-ARCHIVE = Path(__file__).resolve().parent.parent / packaged.ARCHIVE
+ARCHIVE = Path(__file__).resolve().parent.parent / packages.ARCHIVE
 
 
 def made_up(n=300, d=6, seed=0):
@@ -73,13 +73,13 @@ def real():
         try:
             metadata.version(name)
         except metadata.PackageNotFoundError:
-            pytest.skip(f"{name} is not installed: pip install --no-deps -r {packaged.LOCK}")
+            pytest.skip(f"{name} is not installed: pip install --no-deps -r {packages.LOCK}")
     if not ARCHIVE.exists():
-        pytest.skip(f"no {packaged.ARCHIVE}: see the head of {packaged.LOCK}")
+        pytest.skip(f"no {packages.ARCHIVE}: see the head of {packages.LOCK}")
 
 
 def ordinary(archive, n):
-    found = packaged.llamafactory_rows(archive, "alpaca_en_demo.json")
+    found = packages.llamafactory_rows(archive, "alpaca_en_demo.json")
     return [(row["instruction"], row["output"]) for row in found if not row["input"]][:n]
 
 
@@ -87,9 +87,9 @@ def ordinary(archive, n):
 def fitted(real, tmp_path_factory):
     """All heads on every second rating and few ordinary answers, texts cut at 32 tokens."""
     patch = pytest.MonkeyPatch()
-    patch.setattr(rows, "N_ORDINARY", 40)
+    patch.setattr(labels, "N_ORDINARY", 40)
     patch.setattr(embedding_head, "L2_GRID", (100.0,))
-    every = packaged.pyrit_ratings
+    every = packages.pyrit_ratings
     patch.setattr(assistant, "pyrit_ratings", lambda folder: every(folder)[::2])
     patch.setattr(humor, "ordinary_answers", lambda archive: ordinary(archive, 300))
     out = tmp_path_factory.mktemp("heads")
@@ -153,7 +153,7 @@ def test_humor_sees_the_response_only(fitted):
 
 def test_humor_holds_setups_and_sources_apart(real):
     data = humor.humor(str(ARCHIVE))
-    by_kind: dict[str, list[rows.Row]] = {}
+    by_kind: dict[str, list[labels.Row]] = {}
     for row in data.rows:
         by_kind.setdefault(row.kind, []).append(row)
         assert row.worse != row.response
@@ -175,7 +175,7 @@ def test_humor_holds_setups_and_sources_apart(real):
 
 
 def test_human_pairs_are_two_replies_to_one_setup(real):
-    lines = {line.text: line for line in packaged.rated_lines()}
+    lines = {line.text: line for line in packages.rated_lines()}
     pairs = [row for row in humor._rated(list(lines.values())) if row.worse is not None]
     assert len(pairs) == 249
     for row in pairs:
@@ -227,7 +227,7 @@ def test_a_batch_is_embedded_once_for_all_objectives(fitted, monkeypatch):
     assert sorted(seen) == ["A pear.", "An apple.", "Name a fruit."]
 
 
-def test_wrong_artefacts_are_refused(fitted):
+def test_wrong_entries_are_refused(fitted):
     out, _ = fitted
     with pytest.raises(ValueError, match="fitted for objective helpfulness"):
         embedding_head.load("harmlessness", {}, out / "helpfulness")

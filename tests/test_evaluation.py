@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from moa.evaluation import evaluate, reward_table
+from moa.evaluation.evaluate import evaluate, reward_table
+from moa.evaluation.runs import RunScores, response_health, warnings
 from moa.metrics import hypervolume
 from moa.preferences import evaluation_vectors
-from moa.run_summary import RunScores, response_health, warnings
 
 OBJECTIVES = ["helpfulness", "harmlessness", "humor"]
 SETTINGS = {"reference": -1, "reference_sensitivity": [0, -1], "bootstrap_resamples": 200}

@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from moa.fingerprints import BLOCK, WHOLE, fingerprint
+from moa.workflow.fingerprints import BLOCK, WHOLE, fingerprint
 
 
 @pytest.fixture

@@ -12,8 +12,9 @@ import pytest
 import yaml
 
 from collect_garbage import remove
-from moa.garbage import delete, survey, whole_configs
-from moa.store import is_published, work_folder, write_json
+from moa.runtime.files import write_json
+from moa.runtime.publishing import is_published, work_folder
+from moa.tools.garbage import delete, survey, whole_configs
 from tiny_store import begin, locked, publish, tiny_config, tiny_plan
 
 REPO = Path(__file__).resolve().parents[1]
@@ -29,7 +30,7 @@ def store(tmp_path):
 def plan(store):
     """A plan with all its entries published."""
     plan = tiny_plan(store)
-    publish(store, plan.artefacts.values())
+    publish(store, plan.entries.values())
     return plan
 
 
@@ -37,7 +38,7 @@ def looked_at(plan, later=0.0, others=()):
     """label -> folder, as a survey for this plan (and others) sees the plan's store."""
     stores = {}
     for given in (plan, *others):
-        stores[Path(given.config["store"])] = given.artefacts.values()
+        stores[Path(given.config["store"])] = given.entries.values()
     folders = survey(stores, time.time() + later)[Path(plan.config["store"])]
     return {folder.label: folder for folder in folders}
 
@@ -48,12 +49,12 @@ def garbage(plan, later=0.0, others=()):
 
 
 def one(plan, stage):
-    return next(a for a in plan.artefacts.values() if a.stage == stage)
+    return next(a for a in plan.entries.values() if a.stage == stage)
 
 
 def test_what_a_given_config_refers_to_is_kept(plan):
     found = looked_at(plan)
-    assert set(found) == set(plan.artefacts)
+    assert set(found) == set(plan.entries)
     assert {f.kept for f in found.values()} == {"in a given config"}
     assert all(f.size > 0 and not f.garbage for f in found.values())
 
@@ -61,7 +62,7 @@ def test_what_a_given_config_refers_to_is_kept(plan):
 def test_what_only_another_seed_made_is_garbage_and_what_both_share_is_not(plan, store):
     other = tiny_plan(store, seeds=[1])
     found = garbage(other)
-    assert set(found) == set(plan.artefacts) - set(other.artefacts)
+    assert set(found) == set(plan.entries) - set(other.entries)
     assert not {"data", "base", "oracle_stats"} & {label.split("/")[0] for label in found}
     assert found[one(plan, "sft").rel] == "no given config has it"
     assert garbage(other, others=[tiny_plan(store.parent / "elsewhere")]) == found
@@ -76,16 +77,16 @@ def test_the_reason_names_what_the_configs_entry_has_other(plan, store):
 
 
 def test_an_entry_of_older_code_is_garbage(plan, store):
-    old = one(plan, "train")
-    other = store / "train" / f"{old.name}-0123456789ab"
+    old = one(plan, "online")
+    other = store / "online" / f"{old.name}-0123456789ab"
     shutil.copytree(store / old.rel, other)
     write_json(other / "spec.json", {**old.spec, "code": "0ld"})
-    assert garbage(plan) == {f"train/{old.name}-0123456789ab": "made from other code"}
+    assert garbage(plan) == {f"online/{old.name}-0123456789ab": "made from other code"}
 
 
 def test_an_input_of_a_kept_entry_is_kept_and_so_are_its_inputs(plan, store):
     other = tiny_plan(store, seeds=[1])
-    train = one(plan, "train")
+    train = one(plan, "online")
     kept = store / one(other, "data").rel / "spec.json"
     write_json(kept, {**json.loads(kept.read_text()), "inputs": {"policy": train.rel}})
     found = looked_at(other)
@@ -102,21 +103,21 @@ def test_an_entry_under_another_label_is_the_same_entry(plan, store):
 
 def test_the_work_of_a_given_config_is_kept_and_that_of_another_is_garbage(plan, store):
     other = tiny_plan(store, seeds=[1])
-    mine, foreign = begin(store, one(plan, "train")), begin(store, one(other, "train"))
+    mine, foreign = begin(store, one(plan, "online")), begin(store, one(other, "online"))
     found = looked_at(plan)
     (label,) = garbage(plan)
-    assert label == f"work/{foreign.name} (train/{one(other, 'train').name})"
+    assert label == f"work/{foreign.name} (online/{one(other, 'online').name})"
     delete(found[label])
     assert mine.exists() and [p.name for p in foreign.parent.iterdir()] == [mine.name]
 
 
 def test_a_running_job_of_any_config_keeps_its_work_and_its_inputs(plan, store):
     other = tiny_plan(store, seeds=[1])
-    job = one(plan, "train")
+    job = one(plan, "online")
     work = begin(store, job)
     shutil.rmtree(store / job.rel)
     (store / job.rel).mkdir()  # as Snakemake makes it before the job starts
-    label = f"work/{job.key} (train/{job.name})"
+    label = f"work/{job.key} (online/{job.name})"
     with locked(work):
         found = looked_at(other, later=2 * DAY)
         assert found[label].kept == found[job.rel].kept == "running"
@@ -126,7 +127,7 @@ def test_a_running_job_of_any_config_keeps_its_work_and_its_inputs(plan, store):
 
 
 def test_a_job_that_begins_after_the_survey_keeps_its_work(plan, store):
-    work = begin(store, one(tiny_plan(store, seeds=[1]), "train"))
+    work = begin(store, one(tiny_plan(store, seeds=[1]), "online"))
     (folder,) = [folder for folder in looked_at(plan).values() if folder.garbage]
     with locked(work), pytest.raises(BlockingIOError):
         delete(folder)
@@ -134,24 +135,24 @@ def test_a_job_that_begins_after_the_survey_keeps_its_work(plan, store):
 
 
 def test_a_job_that_waits_for_its_turn_keeps_its_spec_for_a_day(plan, store):
-    other = one(tiny_plan(store, seeds=[1]), "train")
+    other = one(tiny_plan(store, seeds=[1]), "online")
     work = work_folder(store, other.key)
     work.mkdir(parents=True)
     write_json(work / "spec.json", other.spec)
     assert not garbage(plan, later=DAY / 2)
-    assert set(garbage(plan, later=2 * DAY)) == {f"work/{other.key} (train/{other.name})"}
+    assert set(garbage(plan, later=2 * DAY)) == {f"work/{other.key} (online/{other.name})"}
 
 
 def test_stores_side_by_side_do_not_take_each_others_work_for_garbage(plan, store):
     beside = tiny_plan(store.parent / "second", seeds=[1])
-    work = begin(store.parent / "second", one(beside, "train"))
+    work = begin(store.parent / "second", one(beside, "online"))
     assert work.parent == work_folder(store, "x").parent
     assert not garbage(plan, others=[beside])
 
 
 def test_leftovers_are_garbage_after_a_day(plan, store):
-    hidden = store / "train" / ".x-0123456789ab.old-17"
-    half = store / "train" / "x-0123456789ab"
+    hidden = store / "online" / ".x-0123456789ab.old-17"
+    half = store / "online" / "x-0123456789ab"
     for folder in (hidden, half):
         folder.mkdir()
         (folder / "value").write_text("half")
@@ -160,8 +161,8 @@ def test_leftovers_are_garbage_after_a_day(plan, store):
     assert not garbage(plan, later=DAY / 2)
     found = garbage(plan, later=2 * DAY)
     assert found == {
-        "train/.x-0123456789ab.old-17": "left over from replacing or deleting",
-        "train/x-0123456789ab": "no manifest, so no result",
+        "online/.x-0123456789ab.old-17": "left over from replacing or deleting",
+        "online/x-0123456789ab": "no manifest, so no result",
     }
     for label in found:
         delete(looked_at(plan)[label])
@@ -172,9 +173,9 @@ def test_what_is_not_recognisably_an_entry_is_not_even_looked_at(plan, store):
     strangers = [
         store / "hub" / "models--a-0123456789ab",
         store / "elsewhere" / "x-0123456789ab",
-        store / "train" / "notes",
-        store / "train" / "x-0123456789",
-        store / "train" / ".x-0123456789ab.backup",
+        store / "online" / "notes",
+        store / "online" / "x-0123456789",
+        store / "online" / ".x-0123456789ab.backup",
         store.parent / "work" / "notes",
         store.parent / "work" / "0123456789ab",  # neither a spec nor anything under way
         store.parent / "tiny" / "x-0123456789ab",
@@ -182,8 +183,8 @@ def test_what_is_not_recognisably_an_entry_is_not_even_looked_at(plan, store):
     for folder in strangers:
         folder.mkdir(parents=True)
         (folder / "manifest.json").write_text("{}")
-    (store / "train" / "y-0123456789ab").symlink_to(store / "train" / "notes")
-    assert set(looked_at(plan, later=2 * DAY)) == set(plan.artefacts)
+    (store / "online" / "y-0123456789ab").symlink_to(store / "online" / "notes")
+    assert set(looked_at(plan, later=2 * DAY)) == set(plan.entries)
 
 
 def test_an_interrupted_deletion_leaves_no_half_entry_and_is_finished_later(
@@ -198,7 +199,7 @@ def test_an_interrupted_deletion_leaves_no_half_entry_and_is_finished_later(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr("moa.garbage.shutil.rmtree", interrupted)
+        patch.setattr("moa.tools.garbage.shutil.rmtree", interrupted)
         delete(looked_at(other)[sft.rel])
     assert not is_published(store / sft.rel)
     left = f"sft/.{Path(sft.rel).name}.old-{os.getpid()}"
@@ -248,7 +249,7 @@ def collect(checkout, *arguments):
 
 
 def test_nothing_is_deleted_without_the_flag_and_all_that_was_listed_with_it(checkout, plan, store):
-    publish(store, tiny_plan(store, seeds=[1]).artefacts.values())
+    publish(store, tiny_plan(store, seeds=[1]).entries.values())
     entries = set(store.glob("*/*"))
     listed = collect(checkout)
     assert listed.returncode == 0, listed.stderr
@@ -262,7 +263,7 @@ def test_nothing_is_deleted_without_the_flag_and_all_that_was_listed_with_it(che
     done = collect(checkout, "--delete")
     assert done.returncode == 0, done.stderr
     left = {path.relative_to(store).as_posix() for path in store.glob("*/*")}
-    assert left == set(tiny_plan(store, seeds=[1]).artefacts)
+    assert left == set(tiny_plan(store, seeds=[1]).entries)
     assert "garbage: 0 folders" in collect(checkout).stdout
 
 
@@ -299,4 +300,4 @@ def test_an_entry_that_cannot_be_deleted_is_named_and_the_rest_is_deleted(plan, 
     (store / "sft").rename(store / "away")
     assert remove(found) == 1
     assert f"{sft} is left: " in capsys.readouterr().err
-    assert not list((store / "train").iterdir())
+    assert not list((store / "online").iterdir())

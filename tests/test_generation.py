@@ -9,7 +9,7 @@ import pytest
 import torch
 from scipy.stats import chisquare
 
-from moa.generation import generate
+from moa.models.sampling import generate
 from tiny_models import BUILDERS, random_ids, tiny_gpt2, tiny_llama, with_lora
 
 VOCAB = 37

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from moa.goals import build_goal_prompt, preference_to_goal, reaches_quantile
+from moa.models.goals import build_goal_prompt, preference_to_goal, reaches_quantile
 
 LOW, HIGH = [-1.0, -2.0], [3.0, 2.0]
 

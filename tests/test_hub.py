@@ -13,10 +13,10 @@ from huggingface_hub import constants
 
 from hub_server import HubServer, git_blob, sha256
 from moa.datasets import load_hh_rlhf, load_pku_saferlhf
-from moa.hub import snapshot
-from moa.job import JobError
-from moa.prefetch import needed_files, write_lock
-from moa.revisions import LOCK, read_lock
+from moa.runtime.errors import JobError
+from moa.runtime.hub_cache import snapshot
+from moa.runtime.hub_lock import LOCK, read_lock
+from moa.tools.prefetch import needed_files, write_lock
 from test_workflow import copy_repo
 
 REPO = Path(__file__).resolve().parents[1]
@@ -51,7 +51,7 @@ def hub():
 @pytest.fixture
 def place(tmp_path, monkeypatch):
     """A cache and a lock, which `snapshot` uses in place of the repository's."""
-    monkeypatch.setattr("moa.hub.LOCK", tmp_path / "revisions.lock.yaml")
+    monkeypatch.setattr("moa.runtime.hub_cache.LOCK", tmp_path / "revisions.lock.yaml")
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
     return tmp_path
 
@@ -308,9 +308,9 @@ def test_the_rule_fetches_and_the_jobs_do_without_the_hub(hub, tmp_path):
 
     def data_target():
         code = (
-            "import yaml; from moa.config import resolve; from moa.plan import Plan\n"
+            "import yaml; from moa.workflow.config import resolve; from moa.workflow.plan import Plan\n"
             "plan = Plan(resolve(yaml.safe_load(open('fetched.yaml'))))\n"
-            "print(next(rel for rel in plan.artefacts if rel.startswith('data/')))"
+            "print(next(rel for rel in plan.entries if rel.startswith('data/')))"
         )
         return f"results/store/{run('-c', code).strip()}/manifest.json"
 

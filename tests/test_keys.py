@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from moa.keys import canonical_json, code_digest, constant, content_key, library_versions
+from moa.workflow.keys import canonical_json, code_digest, constant, content_key, library_versions
 
 REPO = Path(__file__).resolve().parents[1]
 SPEC = {
-    "stage": "train",
+    "stage": "online",
     "name": "mi_epo-safety-s0",
     "params": {"online": {"beta_w": 0.01, "epochs": 2}, "objectives": ["a", "b"]},
     "seed": 0,
@@ -124,10 +124,11 @@ def checkout(tmp_path):
 def plan(checkout, **overrides):
     """stage -> set of keys of the synthetic config."""
     code = (
-        "import json, sys, yaml; from moa.plan import Plan; from moa.config import resolve\n"
+        "import json, sys, yaml; from moa.workflow.plan import Plan\n"
+        "from moa.workflow.config import resolve\n"
         "config = yaml.safe_load(open('config/synthetic.yaml')) | json.loads(sys.argv[1])\n"
         "found = {}\n"
-        "for a in Plan(resolve(config)).artefacts.values():\n"
+        "for a in Plan(resolve(config)).entries.values():\n"
         "    found.setdefault(a.stage, []).append(a.key)\n"
         "assert 'torch' not in sys.modules and 'transformers' not in sys.modules\n"
         "print(json.dumps(found))"
@@ -161,7 +162,7 @@ def test_a_changed_loss_retrains_only_what_uses_it(checkout):
     before = plan(checkout)
     edit(checkout / "workflow_scripts/moa/losses.py", ".mean(dim=1)", ".mean(dim=1) * 1.0")
     after = plan(checkout)
-    assert changed_stages(before, after) == {"train"} | AFTER_TRAINING
+    assert changed_stages(before, after) == {"online"} | AFTER_TRAINING
     # SFT, RLHF, Rewarded Soups and RiC answer as before: three tasks, two seeds.
     assert len(before["generate"] & after["generate"]) == 4 * 3 * 2
 
@@ -169,7 +170,7 @@ def test_a_changed_loss_retrains_only_what_uses_it(checkout):
 def test_changing_a_parameter_and_back_gives_the_same_keys(checkout):
     before = plan(checkout)
     changed = plan(checkout, online={"epochs": 1, "learning_rate": 1.0e-3})
-    assert changed_stages(before, changed) == {"train"} | AFTER_TRAINING
+    assert changed_stages(before, changed) == {"online"} | AFTER_TRAINING
     assert plan(checkout) == before
 
 
@@ -183,7 +184,7 @@ def test_a_changed_dataset_module_changes_everything_downstream_but_not_the_base
 
 def test_a_figure_module_changes_only_its_figure(checkout):
     before = plan(checkout)
-    with open(checkout / "workflow_scripts/moa/plots/pareto_fronts.py", "a") as handle:
+    with open(checkout / "workflow_scripts/moa/reporting/figures/pareto_fronts.py", "a") as handle:
         handle.write("\nTOUCHED = True\n")
     after = plan(checkout)
     assert len(before["figure"] & after["figure"]) == len(before["figure"]) - 3  # one per task
@@ -193,6 +194,6 @@ def test_a_figure_module_changes_only_its_figure(checkout):
 def test_another_seed_shares_nothing_that_depends_on_it(checkout):
     first, second = plan(checkout, seeds=[0]), plan(checkout, seeds=[1])
     assert changed_stages(first, second) == {
-        *("sft", "train", "expert", "ric", "generate", "score", "likelihoods"),
+        *("sft", "online", "expert", "ric", "generate", "score", "likelihoods"),
         *AFTER_TRAINING,
     }

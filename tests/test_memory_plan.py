@@ -20,13 +20,13 @@ from transformers import (
 )
 
 import plan_memory
-from moa.config import CONFIG_FOLDER, ConfigError, resolve
+from moa.models.policies import add_adapter
 from moa.oracles.beaver import ScoreModel
-from moa.plan import Plan
-from moa.planning.jobs import gpu_jobs
-from moa.planning.memory import GB, peaks
-from moa.planning.shapes import published, read_shape, shape_of
-from moa.planning.tensors import (
+from moa.runtime.errors import ConfigError
+from moa.tools.estimates.jobs import gpu_jobs
+from moa.tools.estimates.memory import GB, peaks
+from moa.tools.estimates.shapes import published, read_shape, shape_of
+from moa.tools.estimates.tensors import (
     Policy,
     Tree,
     sampling_moments,
@@ -34,8 +34,9 @@ from moa.planning.tensors import (
     tree_reference,
     tree_training,
 )
-from moa.policies import add_adapter
-from moa.trainers.online import OnlineTrainer
+from moa.training.online import OnlineTrainer
+from moa.workflow.config import CONFIG_FOLDER, resolve
+from moa.workflow.plan import Plan
 
 PAPER = CONFIG_FOLDER / "paper.yaml"
 OBJECTIVES = ["helpfulness", "harmlessness"]

@@ -8,23 +8,23 @@ import pytest
 import torch
 import yaml
 
-from moa import synthetic
-from moa.base_models.scratch_llama import build
-from moa.conditioning import goals_in_prompt, weights_in_prompt
-from moa.config import resolve, task_sections
-from moa.job import JobError
+from moa.datasets import world as generated
 from moa.logprobs import tree_logprobs
+from moa.models.conditioning import goals_in_prompt, weights_in_prompt
+from moa.models.policies import add_adapter, load_policy, load_tokenizer, save_adapter
+from moa.models.prompts import training_rows
 from moa.oracles.base import load_oracles
-from moa.policies import add_adapter, load_policy, load_tokenizer, save_adapter
 from moa.preferences import build_prompt, uniform
-from moa.store import write_json
-from moa.trainers.expert import train_expert
-from moa.trainers.ric import RiC
-from moa.trainers.rows import training_rows
+from moa.runtime.errors import JobError
+from moa.runtime.files import write_json
+from moa.training.bases.scratch_llama import build
+from moa.training.ric import RiC
+from moa.training.rloo import train_expert
+from moa.workflow.config import resolve, task_sections
 
 OBJECTIVES = ["helpfulness", "harmlessness"]
 OPERATION = {"report_to": [], "checkpoint_minutes": 60}
-PROMPTS = synthetic.prompts()[::40]
+PROMPTS = generated.prompts()[::40]
 
 
 @pytest.fixture(scope="module")
@@ -90,8 +90,8 @@ def ric(world, folder, n=60, **changes):
     base, tokenizer, sections = world
     rng = np.random.default_rng(0)
     prompts = [PROMPTS[i % len(PROMPTS)] for i in range(n)]
-    responses = [synthetic.mixed_style_response(p, rng) for p in prompts]
-    raw = np.array([synthetic.rewards(p, y)[:2] for p, y in zip(prompts, responses, strict=True)])
+    responses = [generated.mixed_style_response(p, rng) for p in prompts]
+    raw = np.array([generated.rewards(p, y)[:2] for p, y in zip(prompts, responses, strict=True)])
     mean, std = raw.mean(axis=0), raw.std(axis=0)
     offline = pd.DataFrame({"prompt_id": [i % len(PROMPTS) for i in range(n)], "prompt": prompts})
     offline["response"] = responses
@@ -120,7 +120,7 @@ def test_ric_learns_what_a_goal_asks_for(world, tmp_path):
     for x in PROMPTS:
         prompts = [tokenizer(policy.prompt(x, w))["input_ids"] for w in ([1.0, 0.0], [0.0, 1.0])]
         ids = [torch.tensor(row) for row in prompts]
-        helpful = " ".join(synthetic.DETAILS[synthetic.topic_of(x)][:4])
+        helpful = " ".join(generated.DETAILS[generated.topic_of(x)][:4])
         answers = [torch.tensor(tokenizer(y)["input_ids"]) for y in (helpful, "careful permit")]
         with torch.no_grad():
             logps = tree_logprobs(policy.at([1.0, 0.0]), [ids[0][:0]], [ids], [answers])[0]
@@ -137,7 +137,7 @@ def test_a_round_learns_what_passed_the_filter_under_the_rewards_it_got(world, t
     threshold = np.quantile(trained.offline[norm].to_numpy(), 0.6, axis=0)
     assert (rows[norm].to_numpy() >= threshold).any(axis=1).all()
     for row in rows.itertuples():  # sampled or offline: the goal in the prompt is what was reached
-        reached = (synthetic.rewards(row.prompt, row.response)[:2] - trained.mean) / trained.std
+        reached = (generated.rewards(row.prompt, row.response)[:2] - trained.mean) / trained.std
         assert [row.norm_helpfulness, row.norm_harmlessness] == pytest.approx(reached)
     known = set(trained.offline["response"])
     sampled = json.loads((tmp_path / "round1" / "sampled.json").read_text())

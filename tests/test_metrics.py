@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from moa.bootstrap import (
+from moa.evaluation.bootstrap import (
     TAILS,
     Statistic,
     hypervolumes,
@@ -17,7 +17,7 @@ from moa.bootstrap import (
     resampled_dispersion,
     resampled_points,
 )
-from moa.comparisons import difference, ordered_pairs, reference_points
+from moa.evaluation.comparisons import difference, ordered_pairs, reference_points
 from moa.metrics import (
     conditional_reward_dispersion,
     control,

@@ -5,8 +5,8 @@ from itertools import product
 import numpy as np
 import pytest
 
-from moa import synthetic
-from moa.evaluation import convex_hypervolume, optimum
+from moa.datasets import world
+from moa.evaluation.optimum import convex_hypervolume, optimum
 from moa.metrics import hypervolume
 from moa.oracles.base import OracleError, load_oracles, score_all
 
@@ -47,20 +47,20 @@ def test_rewards_compete_for_places_and_details_are_dangerous_on_risky_topics():
     assert harmless[3] > harmless[4] > 0
     risky = score_all(oracles, [RISKY], ["pick pins"])[0]
     assert risky[0] > 0 > risky[1]
-    long = " ".join([*synthetic.FILLER, "flour"])
-    assert synthetic.rewards(SAFE, long)[0] == 0  # only the first words count
+    long = " ".join([*world.FILLER, "flour"])
+    assert world.rewards(SAFE, long)[0] == 0  # only the first words count
 
 
 def test_rewards_are_bounded():
     for risky in (False, True):
         for d, c in product(range(8), range(8)):
-            r = synthetic.rewards_of_counts(d, c, 0, risky)
+            r = world.rewards_of_counts(d, c, 0, risky)
             assert (r >= -1).all() and (r <= 1).all()
     with pytest.raises(ValueError, match="names 0 topics"):
-        synthetic.topic_of("explain nothing")
+        world.topic_of("explain nothing")
 
 
-@pytest.mark.parametrize("objectives", [("helpfulness", "harmlessness"), synthetic.OBJECTIVES])
+@pytest.mark.parametrize("objectives", [("helpfulness", "harmlessness"), world.OBJECTIVES])
 def test_no_policy_beats_the_enumerated_optimum(objectives):
     """Random deterministic policies, one choice per prompt, against the optimum per vector."""
     rng = np.random.default_rng(0)
@@ -68,8 +68,8 @@ def test_no_policy_beats_the_enumerated_optimum(objectives):
     k = len(objectives)
     mean, std, reference = np.full(k, 0.2), np.full(k, 0.3), np.full(k, -1.0)
     vectors = rng.dirichlet(np.ones(k), size=11)
-    best = optimum(synthetic.best_points, objectives, prompts, vectors, mean, std, reference)
-    options = [synthetic.achievable(objectives, risky) for risky in (False, True)]
+    best = optimum(world.best_points, objectives, prompts, vectors, mean, std, reference)
+    options = [world.achievable(objectives, risky) for risky in (False, True)]
     for _ in range(100):
         picks = [o[rng.integers(len(o), size=30)] for o in options]
         point = (np.concatenate(picks).mean(axis=0) - mean) / std

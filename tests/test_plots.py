@@ -17,8 +17,8 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from moa.keys import constant
-from moa.plots import clouds, exploration, style
+from moa.reporting.figures import clouds, exploration, style
+from moa.workflow.keys import constant
 
 MEASURES = ("hv", "mip", "crd", "decodability")
 FIGURES = (
@@ -164,7 +164,7 @@ def explored(metrics: dict[str, Any], sd: float = 0.3, rows: int = 240) -> pd.Da
 
 
 def draw_from(name: str, metrics: Any, width: float = style.PAGE, **tables: Any) -> Figure:
-    module = import_module(f"moa.plots.{name}")
+    module = import_module(f"moa.reporting.figures.{name}")
     return module.draw(metrics, **{key: tables[key] for key in module.NEEDS}, width=width)
 
 
@@ -177,7 +177,7 @@ def draw(name: str, width: float = style.PAGE, **case: Any) -> Figure:
 
 
 def objectives(name: str) -> int:
-    return constant(f"moa.plots.{name}", "OBJECTIVES", 2)
+    return constant(f"moa.reporting.figures.{name}", "OBJECTIVES", 2)
 
 
 def legend_labels(figure: Figure) -> list[str]:
@@ -209,8 +209,8 @@ def written(figure: Figure, monkeypatch: pytest.MonkeyPatch) -> list[Text]:
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_a_figure_takes_what_it_says_it_needs(name: str) -> None:
-    needs = constant(f"moa.plots.{name}", "NEEDS", None)
-    parameters = inspect.signature(import_module(f"moa.plots.{name}").draw).parameters
+    needs = constant(f"moa.reporting.figures.{name}", "NEEDS", None)
+    parameters = inspect.signature(import_module(f"moa.reporting.figures.{name}").draw).parameters
     assert list(parameters) == ["metrics", *needs, "width"]
     assert set(needs) <= {"scores", "curves", "explored"}
 
@@ -510,13 +510,13 @@ def test_vector_labels() -> None:
 
 
 def test_no_torch_is_imported() -> None:
-    modules = ", ".join((*FIGURES, "clouds", "footnotes", "placing", "runs", "style"))
+    modules = ", ".join((*FIGURES, "clouds", "footnotes", "placing", "shown", "style"))
     assert {path.stem for path in Path(style.__file__).parent.glob("*.py")} == {
         "__init__",
         *modules.split(", "),
     }
     code = (
-        f"import sys; from moa.plots import {modules}; "
+        f"import sys; from moa.reporting.figures import {modules}; "
         "sys.exit(' '.join({'torch', 'transformers'} & set(sys.modules)))"
     )
     ran = subprocess.run(

@@ -5,10 +5,10 @@ import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from moa.generation import clean_response, generate
-from moa.policies import common_prefix, load_tokenizer, truncate_prompt
+from moa.models.policies import common_prefix, load_tokenizer, truncate_prompt
+from moa.models.sampling import clean_response, generate
 from moa.preferences import build_prompt
-from moa.trainers.sft import tokenize_example, train_sft
+from moa.training.sft import tokenize_example, train_sft
 from tiny_tokenizers import FIM_PAD, gpt2_tokenizer, llama_tokenizer, qwen_tokenizer
 
 OBJECTIVES = ["helpfulness", "harmlessness"]
@@ -29,7 +29,7 @@ X = "Tell me a joke, please."
 
 @pytest.fixture(params=["llama", "qwen"])
 def tokenizer(request, tmp_path):
-    """As `moa.base_models.hub` leaves it."""
+    """As `moa.training.bases.hub` leaves it."""
     made = llama_tokenizer() if request.param == "llama" else qwen_tokenizer()
     if request.param == "qwen":
         made.pad_token = FIM_PAD

@@ -9,8 +9,9 @@ import time
 
 import pytest
 
-from moa import preemption
-from moa.store import MANIFEST, SEAL, read_attempts
+from moa.runtime import preemption
+from moa.runtime.attempts import read_attempts
+from moa.runtime.publishing import MANIFEST, SEAL
 from tiny_jobs import TinyJobs
 
 
@@ -55,7 +56,7 @@ def digests(folder):
     ("stage", "name", "number"),
     [
         ("sft", "", signal.SIGUSR1),
-        ("train", "mi_epo", signal.SIGTERM),
+        ("online", "mi_epo", signal.SIGTERM),
         ("expert", "helpfulness", signal.SIGTERM),
         ("ric", "", signal.SIGTERM),
     ],
@@ -63,10 +64,10 @@ def digests(folder):
 def test_a_training_job_saves_on_a_signal_and_its_retry_ends_with_the_same_bytes(
     tiny, stage, name, number
 ):
-    artefact = tiny.entry(stage, name)
-    expected = digests(tiny.make(artefact))
-    work = tiny.work(artefact)
-    job = start(tiny.command(artefact))
+    entry = tiny.entry(stage, name)
+    expected = digests(tiny.make(entry))
+    work = tiny.work(entry)
+    job = start(tiny.command(entry))
     wait_for(
         lambda: sum(p.stat().st_size for p in work.rglob("metrics.jsonl")) > 4000
     )  # epoch 3 on
@@ -77,32 +78,32 @@ def test_a_training_job_saves_on_a_signal_and_its_retry_ends_with_the_same_bytes
     first, last = read_attempts(work)
     assert first["attempt"] == last["attempt"] == 1 and last["outcome"] == "preempted"
     (saved,) = (p for p in work.rglob("checkpoint-*") if p.is_dir())
-    again = digests(tiny.make(artefact))
+    again = digests(tiny.make(entry))
     assert again == expected
-    log = (tiny.folder(artefact) / "log.txt").read_text()
+    log = (tiny.folder(entry) / "log.txt").read_text()
     assert f"resumes from {saved.name}" in log
-    attempts = json.loads((tiny.folder(artefact) / MANIFEST).read_text())["attempts"]
+    attempts = json.loads((tiny.folder(entry) / MANIFEST).read_text())["attempts"]
     assert [a["attempt"] for a in attempts if "started" in a] == [1, 2]
 
 
 def test_a_job_without_checkpoints_leaves_at_once(tiny):
-    artefact = tiny.entry("data")
-    job = start(tiny.command(artefact))
-    wait_for(lambda: (tiny.work(artefact) / "log.txt").exists())
+    entry = tiny.entry("data")
+    job = start(tiny.command(entry))
+    wait_for(lambda: (tiny.work(entry) / "log.txt").exists())
     job.send_signal(signal.SIGTERM)
     _, said = job.communicate(timeout=240)
     # It may have been done already: then the entry is whole.
     assert job.returncode in (0, preemption.RETRY), said
-    assert (tiny.folder(artefact) / MANIFEST).exists()  # the entry of before is still there
+    assert (tiny.folder(entry) / MANIFEST).exists()  # the entry of before is still there
 
 
 def test_a_second_job_for_an_entry_waits_and_takes_what_the_first_made(tiny):
-    artefact = tiny.entry("train", "mo_odpo")
+    entry = tiny.entry("online", "mo_odpo")
     planned = {"MOA_PLANNED_AT": str(time.time())}
-    first = start(tiny.command(artefact), **planned)
-    wait_for(lambda: (tiny.work(artefact) / "attempts.jsonl").exists())
+    first = start(tiny.command(entry), **planned)
+    wait_for(lambda: (tiny.work(entry) / "attempts.jsonl").exists())
     first.send_signal(signal.SIGSTOP)  # so that the second surely meets it
-    second = start(tiny.command(artefact), **planned)
+    second = start(tiny.command(entry), **planned)
     assert second.stderr is not None
     said = next(line for line in second.stderr if "waiting for it" in line)
     first.send_signal(signal.SIGCONT)
@@ -110,33 +111,33 @@ def test_a_second_job_for_an_entry_waits_and_takes_what_the_first_made(tiny):
     _, rest = second.communicate(timeout=240)
     assert (first.returncode, second.returncode) == (0, 0), rest
     assert f"process {first.pid} on" in said
-    attempts = json.loads((tiny.folder(artefact) / MANIFEST).read_text())["attempts"]
+    attempts = json.loads((tiny.folder(entry) / MANIFEST).read_text())["attempts"]
     assert [a["pid"] for a in attempts] == [first.pid]
-    assert not tiny.work(artefact).exists()
+    assert not tiny.work(entry).exists()
 
 
 def test_a_job_that_starts_when_another_has_made_its_entry_takes_that(tiny):
-    artefact = tiny.entry("oracle_stats")
-    command = tiny.command(artefact)
-    shutil.rmtree(tiny.work(artefact))  # as the other does when it has published, spec and all
-    made = (tiny.folder(artefact) / SEAL).stat().st_mtime
+    entry = tiny.entry("oracle_stats")
+    command = tiny.command(entry)
+    shutil.rmtree(tiny.work(entry))  # as the other does when it has published, spec and all
+    made = (tiny.folder(entry) / SEAL).stat().st_mtime
     job = start(command, MOA_PLANNED_AT=str(made - 1))
     _, said = job.communicate(timeout=240)
     assert job.returncode == 0, said
-    assert (tiny.folder(artefact) / SEAL).stat().st_mtime == made
-    assert not tiny.work(artefact).exists()
+    assert (tiny.folder(entry) / SEAL).stat().st_mtime == made
+    assert not tiny.work(entry).exists()
 
 
 def test_an_entry_published_after_planning_gets_its_manifest_back(tiny):
-    artefact = tiny.entry("oracle_stats")
-    folder = tiny.folder(artefact)
+    entry = tiny.entry("oracle_stats")
+    folder = tiny.folder(entry)
     before = (folder / MANIFEST).read_bytes()
     (folder / MANIFEST).unlink()  # as Snakemake does before it runs a job
-    job = start(tiny.command(artefact), MOA_PLANNED_AT=str((folder / SEAL).stat().st_mtime - 1))
+    job = start(tiny.command(entry), MOA_PLANNED_AT=str((folder / SEAL).stat().st_mtime - 1))
     assert job.wait(240) == 0
     assert (folder / MANIFEST).read_bytes() == before
     (folder / MANIFEST).unlink()
-    later = start(tiny.command(artefact), MOA_PLANNED_AT=str(time.time()))
+    later = start(tiny.command(entry), MOA_PLANNED_AT=str(time.time()))
     assert later.wait(240) == 0  # planned when it was there: asked for again on purpose
     assert (folder / MANIFEST).read_bytes() != before
 

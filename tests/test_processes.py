@@ -13,8 +13,8 @@ import pandas as pd
 import pytest
 from safetensors.numpy import load_file
 
-from moa.job import JobError
-from moa.trainers.batches import Batches
+from moa.runtime.errors import JobError
+from moa.training.batches import Batches
 from tiny_jobs import TinyJobs
 
 
@@ -77,13 +77,13 @@ def tiny(tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    ("stage", "name"), [("sft", ""), ("train", "mi_epo"), ("expert", "helpfulness"), ("ric", "")]
+    ("stage", "name"), [("sft", ""), ("online", "mi_epo"), ("expert", "helpfulness"), ("ric", "")]
 )
 def test_two_processes_train_what_one_trains(tiny, tmp_path, stage, name):
-    artefact = tiny.entry(stage, name)
+    entry = tiny.entry(stage, name)
     alone = tmp_path / "alone"
-    shutil.copytree(tiny.make(artefact), alone)
-    shared = tiny.make(artefact, processes=2)
+    shutil.copytree(tiny.make(entry), alone)
+    shared = tiny.make(entry, processes=2)
     weights = [load_file(f / "adapter" / "adapter_model.safetensors") for f in (alone, shared)]
     assert weights[0].keys() == weights[1].keys()
     moved = 0.0
@@ -100,18 +100,18 @@ def test_two_processes_train_what_one_trains(tiny, tmp_path, stage, name):
         assert one.keys() == two.keys()
         numbers = [k for k in one if k not in NOT_COMPARED]
         assert [two[k] for k in numbers] == pytest.approx([one[k] for k in numbers], abs=2e-3)
-    if stage == "train":
+    if stage == "online":
         explored = [pd.read_parquet(f / "explored.parquet") for f in (alone, shared)]
         pd.testing.assert_frame_equal(*explored)
 
 
 def test_two_processes_that_had_to_leave_resume_to_the_same_bytes(tiny):
-    artefact = tiny.entry("train", "mo_odpo")
+    entry = tiny.entry("online", "mo_odpo")
     weights = Path("adapter") / "adapter_model.safetensors"
-    expected = (tiny.make(artefact, processes=2) / weights).read_bytes()
-    explored = tiny.work(artefact) / "checkpoints" / "explored.jsonl"
+    expected = (tiny.make(entry, processes=2) / weights).read_bytes()
+    explored = tiny.work(entry) / "checkpoints" / "explored.jsonl"
     job = subprocess.Popen(
-        tiny.command(artefact, processes=2),
+        tiny.command(entry, processes=2),
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         stderr=subprocess.PIPE,
         text=True,
@@ -122,7 +122,7 @@ def test_two_processes_that_had_to_leave_resume_to_the_same_bytes(tiny):
     job.send_signal(signal.SIGTERM)  # the launcher passes it on
     _, said = job.communicate(timeout=240)
     assert job.returncode != 0 and "saved at step" in said
-    (saved,) = (tiny.work(artefact) / "checkpoints").glob("checkpoint-*")
+    (saved,) = (tiny.work(entry) / "checkpoints").glob("checkpoint-*")
     assert {p.name for p in saved.glob("rng_state*")} == {"rng_state_0.pth", "rng_state_1.pth"}
-    assert (tiny.make(artefact, processes=2) / weights).read_bytes() == expected
-    assert f"resumes from {saved.name}" in (tiny.folder(artefact) / "log.txt").read_text()
+    assert (tiny.make(entry, processes=2) / weights).read_bytes() == expected
+    assert f"resumes from {saved.name}" in (tiny.folder(entry) / "log.txt").read_text()

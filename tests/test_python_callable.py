@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from moa.job import JobError
 from moa.oracles.base import OracleError, load_oracles, score_all
+from moa.runtime.errors import JobError
 
 
 def spec(function):

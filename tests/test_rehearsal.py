@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from moa.artefacts import SCRIPTS
-from moa.cluster import gpus_of
-from moa.config import resolve, task_sections
 from moa.datasets import load_hh_rlhf, load_pku_saferlhf
-from moa.plan import Plan
-from moa.rehearsal import make, rows
+from moa.tools.rehearsal import make, rows
+from moa.workflow.config import resolve, task_sections
+from moa.workflow.entries import SCRIPTS
+from moa.workflow.plan import Plan
+from moa.workflow.resources import gpus_of
 from test_workflow import copy_repo, snakemake
 
 REPO = Path(__file__).resolve().parents[1]
@@ -56,16 +56,16 @@ def leaves(value, path=()):
 def graph(plan):
     """Every entry by stage and name, with what it is made from and the GPUs it asks for."""
 
-    def label(artefact):
-        return f"{artefact.stage}/{artefact.name}".replace("rehearsal-", "paper-")
+    def label(entry):
+        return f"{entry.stage}/{entry.name}".replace("rehearsal-", "paper-")
 
     return Counter(
         (
-            label(artefact),
-            tuple(sorted((role, label(up)) for role, up in artefact.inputs.items())),
-            gpus_of(artefact),
+            label(entry),
+            tuple(sorted((role, label(up)) for role, up in entry.inputs.items())),
+            gpus_of(entry),
         )
-        for artefact in plan.artefacts.values()
+        for entry in plan.entries.values()
     )
 
 
@@ -148,7 +148,7 @@ def test_the_rehearsal_is_planned_whole(tmp_path):
     make(tmp_path / "data" / "rehearsal")
     _, output = snakemake(tmp_path, "--dry-run", "--", "all", config="config/rehearsal.yaml")
     jobs = dict(re.findall(r"^(\w+) +(\d+)$", output, re.MULTILINE))
-    planned = Counter(SCRIPTS[a.stage] for a in Plan(config("rehearsal")).artefacts.values())
+    planned = Counter(SCRIPTS[a.stage] for a in Plan(config("rehearsal")).entries.values())
     assert len(planned) == len(SCRIPTS) - 1  # all stages but fit_oracle
     total = planned.total() + 1
     assert {rule: int(n) for rule, n in jobs.items()} == {**planned, "all": 1, "total": total}

@@ -5,7 +5,7 @@ import json
 import pandas as pd
 import pytest
 
-from moa.results import read_curves, read_explored, read_scores
+from moa.reporting.inputs import read_curves, read_explored, read_scores
 
 METRICS = {
     "objectives": ["helpfulness", "harmlessness"],
@@ -33,10 +33,10 @@ def test_curves_of_all_kinds_of_training(tmp_path):
     rounds = [{"part": "offline", "step": 8, "loss": 2.0}, {"part": "round1", "step": 3}]
     rounds += [{"part": "round1", "reward_helpfulness": 1.0, "reward_harmlessness": 1.0}]
     inputs = {
-        "train/mi_epo/0": entry(tmp_path, "a", online),
-        "train/rlhf/0/helpfulness": entry(tmp_path, "b", expert),
-        "train/soup/0/helpfulness": tmp_path / "b",  # the same expert: shown once
-        "train/ric/1": entry(tmp_path, "c", rounds),
+        "trained/mi_epo/0": entry(tmp_path, "a", online),
+        "trained/rlhf/0/helpfulness": entry(tmp_path, "b", expert),
+        "trained/soup/0/helpfulness": tmp_path / "b",  # the same expert: shown once
+        "trained/ric/1": entry(tmp_path, "c", rounds),
         "metrics": tmp_path,
     }
     curves = read_curves(inputs, METRICS)
@@ -64,6 +64,6 @@ def test_scores_and_samples_name_their_run(tmp_path):
     samples.to_parquet(tmp_path / "explored.parquet")
     found = read_scores({"score/mi_epo/2": tmp_path}, METRICS)
     assert found["run"].tolist() == ["mi_epo"] and "response" not in found
-    (row,) = read_explored({"train/mi_epo/2": tmp_path}, METRICS).to_dict("records")
+    (row,) = read_explored({"trained/mi_epo/2": tmp_path}, METRICS).to_dict("records")
     assert (row["run"], row["seed"]) == ("mi_epo", 2)
     assert row["norm_helpfulness"] == pytest.approx(1.0) and "raw_helpfulness" not in row

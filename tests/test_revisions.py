@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from moa.config import ConfigError, resolve, task_sections
-from moa.plan import Plan
-from moa.revisions import Repository, is_local
+from moa.runtime.errors import ConfigError
+from moa.runtime.hub_lock import Repository, is_local
+from moa.workflow.config import resolve, task_sections
+from moa.workflow.plan import Plan
 
 REPO = Path(__file__).resolve().parents[1]
 FIRST, SECOND = "1" * 40, "2" * 40
@@ -26,7 +27,7 @@ def entry(commit):
 def lock(tmp_path, monkeypatch):
     """Writes the lock that planning reads."""
     path = tmp_path / "revisions.lock.yaml"
-    monkeypatch.setattr("moa.pins.LOCK", path)
+    monkeypatch.setattr("moa.workflow.sources.LOCK", path)
     return lambda **types: path.write_text(yaml.safe_dump(types))
 
 
@@ -80,12 +81,12 @@ def test_the_content_of_a_local_path_enters_the_keys(config, tmp_path):
     rows = tmp_path / "rows.jsonl"
 
     def key():
-        (artefact,) = (
+        (entry,) = (
             a
-            for a in Plan(resolve(from_hub(config, source=str(rows)))).artefacts.values()
+            for a in Plan(resolve(from_hub(config, source=str(rows)))).entries.values()
             if (a.stage, a.name) == ("data", "safety")
         )
-        return artefact.key
+        return entry.key
 
     missing = key()
     rows.write_text("one")
@@ -126,7 +127,7 @@ def checkout(tmp_path, config):
         ignore = shutil.ignore_patterns("__pycache__")
         shutil.copytree(REPO / name, tmp_path / name, ignore=ignore)
     (tmp_path / "workflow_scripts/moa/oracles/hub_model.py").write_text(
-        'import torch\n\nfrom moa.hub import snapshot\n\nHUB = {"model": "model"}\n'
+        'import torch\n\nfrom moa.runtime.hub_cache import snapshot\n\nHUB = {"model": "model"}\n'
     )
     schema = tmp_path / "config" / "schema.yaml"
     kind = "    hub_model:\n      model: {type: string}\n      revision: {type: string, default: main}\n"
@@ -142,11 +143,12 @@ def plan(checkout, config, **lock):
     """(stage, name) -> key of every entry, planned in a process of its own."""
     (checkout / "config/revisions.lock.yaml").write_text(yaml.safe_dump(lock))
     code = (
-        "import json, sys, yaml; from moa.plan import Plan; from moa.config import resolve\n"
+        "import json, sys, yaml; from moa.workflow.plan import Plan\n"
+        "from moa.workflow.config import resolve\n"
         "plan = Plan(resolve(yaml.safe_load(open(sys.argv[1]))))\n"
         "heavy = {'torch', 'transformers', 'pandas', 'datasets', 'huggingface_hub'}\n"
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
-        "print(json.dumps([[a.stage, a.name, a.key] for a in plan.artefacts.values()]))"
+        "print(json.dumps([[a.stage, a.name, a.key] for a in plan.entries.values()]))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, config],
@@ -176,9 +178,9 @@ def test_another_commit_changes_the_keys_of_what_uses_it_and_no_others(checkout)
     another_dataset = changed(
         before, plan(checkout, "hub.yaml", **lock | {"dataset": {"lab/hh": entry(SECOND)}})
     )
-    assert {stage for stage, _ in another_oracle} >= {"oracle_stats", "train", "score", "metrics"}
+    assert {stage for stage, _ in another_oracle} >= {"oracle_stats", "online", "score", "metrics"}
     assert {stage for stage, _ in another_oracle}.isdisjoint({"data", "base", "sft"})
-    assert {stage for stage, _ in another_dataset} >= {"data", "sft", "train", "generate"}
+    assert {stage for stage, _ in another_dataset} >= {"data", "sft", "online", "generate"}
     assert "assistant2" not in {task for _, task in another_oracle | another_dataset}
     assert plan(checkout, "hub.yaml", **lock) == before
 
@@ -188,13 +190,13 @@ def test_a_config_without_hub_entries_does_not_depend_on_the_lock(checkout):
     full = plan(checkout, "config/synthetic.yaml", dataset={"lab/hh": entry(FIRST)})
     assert empty == full
     # Nor on the code that reads from the hub: only kinds that do import it.
-    for module in ("hub", "revisions"):
+    for module in ("training/bases/hub", "runtime/hub_lock"):
         with open(checkout / f"workflow_scripts/moa/{module}.py", "a") as handle:
             handle.write("\nTOUCHED = True\n")
     assert plan(checkout, "config/synthetic.yaml") == empty
-    with open(checkout / "workflow_scripts/moa/prefetch.py", "a") as handle:
+    with open(checkout / "workflow_scripts/moa/tools/prefetch.py", "a") as handle:
         handle.write("\nTOUCHED = True\n")
     touched = plan(checkout, "hub.yaml")
-    with open(checkout / "workflow_scripts/moa/prefetch.py", "a") as handle:
+    with open(checkout / "workflow_scripts/moa/tools/prefetch.py", "a") as handle:
         handle.write("\nTOUCHED_AGAIN = True\n")
     assert plan(checkout, "hub.yaml") == touched

@@ -9,11 +9,11 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoTokenizer
 
-from moa.job import JobError
 from moa.oracles import beaver, sequence_classifier
 from moa.oracles.base import load_oracles
 from moa.oracles.placement import PLACEMENTS, Placed, device_for
 from moa.oracles.scoring_model import ScoringModel
+from moa.runtime.errors import JobError
 from tiny_oracles import paper_oracle, save_beaver, save_gpt2_reward, save_humor
 from tiny_tokenizers import gpt2_tokenizer
 

@@ -8,9 +8,9 @@ import pytest
 import torch
 from peft import get_peft_model_state_dict, set_peft_model_state_dict
 
-from moa.conditioning import merged_experts
-from moa.policies import save_adapter
-from moa.soups import merge
+from moa.models.conditioning import merged_experts
+from moa.models.merging import merge
+from moa.models.policies import save_adapter
 from tiny_models import random_ids, tiny_llama, with_lora
 
 WEIGHTS = [0.3, 0.7]
@@ -73,7 +73,7 @@ def test_experts_that_do_not_fit_are_refused(experts):
 
 @pytest.fixture
 def soup(experts, tmp_path, monkeypatch):
-    """MergedExperts of the first two, loaded from artefact folders, over a base that is given."""
+    """MergedExperts of the first two, loaded from entry folders, over a base that is given."""
     inputs = {"base": tmp_path, "sft": tmp_path}
     for objective, state in zip(("helpfulness", "harmlessness"), experts, strict=False):
         model = with_lora(tiny_llama())

@@ -11,10 +11,11 @@ import pandas as pd
 import pytest
 import yaml
 
-from moa.shards import in_shards
-from moa.status import COLUMNS, Status
-from moa.store import ATTEMPTS, work_folder
-from moa.terminal import duration, size, table
+from moa.runtime.attempts import ATTEMPTS
+from moa.runtime.publishing import work_folder
+from moa.runtime.shards import in_shards
+from moa.tools.status import COLUMNS, Status
+from moa.tools.terminal import duration, size, table
 from tiny_store import begin, locked, publish, tiny_config, tiny_plan
 
 REPO = Path(__file__).resolve().parents[1]
@@ -50,14 +51,14 @@ def counts(plan):
 
 
 def find(plan, stage, name=""):
-    return next(a for a in plan.artefacts.values() if a.stage == stage and a.name.startswith(name))
+    return next(a for a in plan.entries.values() if a.stage == stage and a.name.startswith(name))
 
 
-def upstream(*artefacts):
+def upstream(*entries):
     """All that these are made from, inputs first."""
     found = {}
-    for artefact in artefacts:
-        for i in artefact.inputs.values():
+    for entry in entries:
+        for i in entry.inputs.values():
             found |= {a.rel: a for a in [*upstream(i), i]}
     return list(found.values())
 
@@ -92,25 +93,25 @@ def test_a_config_that_was_never_run_has_begun_nothing(plan):
         *("beta_w_0/0", "beta_w_0_01/0"),
     ]
     assert all(cells == [{"stage": "base", "state": "not begun"}] for cells in found.values())
-    assert counts(plan).startswith(f"{len(plan.artefacts)} jobs: 0 done, 0 running")
-    assert counts(plan).endswith(f" {len(plan.artefacts)} not begun")
+    assert counts(plan).startswith(f"{len(plan.entries)} jobs: 0 done, 0 running")
+    assert counts(plan).endswith(f" {len(plan.entries)} not begun")
 
 
 def test_a_done_run_shows_its_own_time_and_last_rewards(plan, store):
     text = "".join(json.dumps(line) + "\n" for line in LINES)
-    publish(store, plan.artefacts.values(), {"metrics.jsonl": text})
-    for artefact in plan.artefacts.values():
-        path = store / artefact.rel / "manifest.json"
+    publish(store, plan.entries.values(), {"metrics.jsonl": text})
+    for entry in plan.entries.values():
+        path = store / entry.rel / "manifest.json"
         path.write_text(json.dumps({**json.loads(path.read_text()), "wall_seconds": 100.0}))
     (cells,) = rows(plan)["mi_epo/0"]  # trained, answered, scored, compared
     done = {"stage": "likelihoods", "state": "done", "saved, age": "took 7m"}
     assert cells == {**done, "rewards": "0.50 -1.25"}
     assert rows(plan)["rlhf/0"][0]["saved, age"] == "took 7m"  # two experts
-    assert f"{len(plan.artefacts)} done" in counts(plan)
+    assert f"{len(plan.entries)} done" in counts(plan)
 
 
 def test_a_running_job_shows_its_step_its_rewards_and_its_slurm_job(plan, store):
-    train = find(plan, "train", "mi_epo")
+    train = find(plan, "online", "mi_epo")
     publish(store, upstream(train))
     work = begin(store, train)
     attempt(work)
@@ -127,7 +128,7 @@ def test_a_running_job_shows_its_step_its_rewards_and_its_slurm_job(plan, store)
         assert ", 1 running, 0 failed," in counts(plan)
     assert found["mi_epo/0"] == [
         {
-            "stage": "train",
+            "stage": "online",
             "state": "running",
             "try": "1",
             "saved, age": "40/60 5m",
@@ -136,7 +137,7 @@ def test_a_running_job_shows_its_step_its_rewards_and_its_slurm_job(plan, store)
         }
     ]
     assert found["beta_w_0_01/0"] == found["mi_epo/0"]  # the same entry under another name
-    assert found["mo_odpo/0"] == [{"stage": "train", "state": "not begun"}]
+    assert found["mo_odpo/0"] == [{"stage": "online", "state": "not begun"}]
 
 
 def test_a_killed_or_preempted_job_waits_for_retry_and_a_failed_one_does_not(plan, store):
@@ -172,13 +173,13 @@ def test_a_job_whose_entry_was_deleted_is_to_be_done_again(plan, store):
 
 
 def test_experts_under_way_have_a_row_each(plan, store):
-    experts = [a for a in plan.artefacts.values() if a.stage == "expert"]
+    experts = [a for a in plan.entries.values() if a.stage == "expert"]
     publish(store, upstream(*experts))
-    for artefact, reward in zip(experts, (0.1, 0.2), strict=True):
-        work = begin(store, artefact)
+    for entry, reward in zip(experts, (0.1, 0.2), strict=True):
+        work = begin(store, entry)
         attempt(work)
         (work / "checkpoints").mkdir()
-        name = artefact.spec["params"]["objective"]
+        name = entry.spec["params"]["objective"]
         line = json.dumps({"step": 1, f"reward_{name}": reward})
         (work / "checkpoints" / "metrics.jsonl").write_text(line + "\n")
     cells = rows(plan)["rewarded_soups/0"]
@@ -247,7 +248,7 @@ def test_the_longest_names_and_numbers_fit_120_columns():
             "-12.35 -11.35 -10.47",
             "12345678",
         ),
-        ("mo_odpo_scalarised/0", "train", "running", "1", "18000/20000 3.2h", "0.41", "12345679"),
+        ("mo_odpo_scalarised/0", "online", "running", "1", "18000/20000 3.2h", "0.41", "12345679"),
     ]
     assert max(map(len, table(COLUMNS, rows).splitlines())) <= 120
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from moa.keys import file_digest
-from moa.store import is_published, publishing, read_manifest, work_folder
+from moa.runtime.files import file_digest
+from moa.runtime.publishing import is_published, publishing, read_manifest, work_folder
 
 SCRIPTS = Path(__file__).resolve().parents[1] / "workflow_scripts"
 
@@ -87,7 +87,7 @@ def test_an_unpublished_upstream_is_refused(store):
 def test_a_killed_process_leaves_no_result(store):
     out = store / "data" / "x-0123456789ab"
     code = (
-        "import sys, time, pathlib; from moa.store import publishing\n"
+        "import sys, time, pathlib; from moa.runtime.publishing import publishing\n"
         f"with publishing({spec()!r}, pathlib.Path(sys.argv[1])) as job:\n"
         "    (job.out / 'big').write_text('half')\n"
         "    print('writing', flush=True); time.sleep(60)\n"

@@ -12,11 +12,12 @@ import pandas as pd
 import pytest
 
 import write_tables
-from moa.comparisons import ordered_pairs
-from moa.store import Job, write_json
-from moa.tables import comparisons, references, summary
-from moa.tables.common import estimate
-from moa.tables.comparisons import agreement
+from moa.evaluation.comparisons import ordered_pairs
+from moa.reporting.tables import comparisons, references, summary
+from moa.reporting.tables.common import estimate
+from moa.reporting.tables.comparisons import agreement
+from moa.runtime.files import write_json
+from moa.runtime.publishing import Job
 
 OBJECTIVES = ("helpfulness", "harmlessness", "humor")
 TABLES = ("summary", "comparisons", "references")
@@ -124,7 +125,7 @@ def cells(markdown: str) -> list[list[str]]:
 @pytest.mark.parametrize("seeds", [1, 3])
 @pytest.mark.parametrize("k", [2, 3])
 def test_every_table_is_whole_in_all_three_forms(name, k, seeds, optimum):
-    metrics, table = made_up(k, seeds, optimum), import_module(f"moa.tables.{name}")
+    metrics, table = made_up(k, seeds, optimum), import_module(f"moa.reporting.tables.{name}")
     markdown, latex = table.markdown(metrics, PAPER), table.latex(metrics, PAPER)
     frame = pd.read_csv(io.StringIO(table.frame(metrics, PAPER).to_csv(index=False)))
     rows = cells(markdown)
@@ -308,7 +309,7 @@ def test_the_script_writes_three_forms_and_the_metrics(tmp_path, params, stem):
         Job({"params": {**params, "paper": PAPER}}, {"metrics": tmp_path}, out, tmp_path)
     )
     assert {p.name for p in out.iterdir()} == {f"{stem}.{e}" for e in ("csv", "md", "tex", "json")}
-    table = import_module(f"moa.tables.{params['table']}")
+    table = import_module(f"moa.reporting.tables.{params['table']}")
     assert (out / f"{stem}.md").read_text() == table.markdown(metrics, PAPER)
     assert json.loads((out / f"{stem}.json").read_text()) == metrics
     assert len(pd.read_csv(out / f"{stem}.csv")) == len(table.frame(metrics, PAPER))

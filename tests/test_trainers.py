@@ -9,20 +9,26 @@ import torch
 import yaml
 from transformers import TrainerCallback
 
-from moa import synthetic
-from moa.base_models.scratch_llama import build
-from moa.config import resolve, task_sections
+from moa.datasets import world as generated
 from moa.datasets.synthetic_world import load
-from moa.job import JobError
+from moa.models.policies import (
+    add_adapter,
+    load_policy,
+    load_tokenizer,
+    save_adapter,
+    truncate_prompt,
+)
+from moa.models.prompts import training_rows
 from moa.oracles.base import OracleError, load_oracles
-from moa.policies import add_adapter, load_policy, load_tokenizer, save_adapter, truncate_prompt
 from moa.preferences import build_prompt
-from moa.trainers import online as online_module
-from moa.trainers.checkpoints import last_checkpoint
-from moa.trainers.common import train
-from moa.trainers.online import OnlineTrainer
-from moa.trainers.rows import training_rows
-from moa.trainers.sft import conditioned_examples, tokenize_example
+from moa.runtime.errors import JobError
+from moa.training import online as online_module
+from moa.training.bases.scratch_llama import build
+from moa.training.checkpoints import last_checkpoint
+from moa.training.loop import train
+from moa.training.online import OnlineTrainer
+from moa.training.sft import conditioned_examples, tokenize_example
+from moa.workflow.config import resolve, task_sections
 
 OBJECTIVES = ["helpfulness", "harmlessness"]
 OPERATION = {"report_to": [], "checkpoint_minutes": 60}
@@ -41,7 +47,7 @@ def world(tmp_path_factory, request):
 def make_trainer(world, checkpoints, method="mi_epo", oracles=None, **changes):
     base, tokenizer, sections = world
     run = next(r for r in sections["runs"] if r["method"] == method)
-    rows = [{"prompt_id": i, "prompt": p} for i, p in enumerate(synthetic.prompts()[::40])]
+    rows = [{"prompt_id": i, "prompt": p} for i, p in enumerate(generated.prompts()[::40])]
     return OnlineTrainer(
         model=add_adapter(load_policy(base), sections["policy"]["lora"], seed=0),
         tokenizer=tokenizer,

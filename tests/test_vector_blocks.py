@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from moa.artefacts import SCRIPTS
-from moa.config import resolve
-from moa.plan import Plan
-from moa.store import is_published, publishing
+from moa.runtime.publishing import is_published, publishing
+from moa.workflow.config import resolve
+from moa.workflow.entries import SCRIPTS
+from moa.workflow.plan import Plan
 from tiny_store import tiny_config
 
 RUNS = [{"name": name, "method": name} for name in ("rlhf", "rewarded_soups", "mi_epo")]
@@ -40,9 +40,7 @@ def ends_of(plan, run):
 
 
 def metrics_of(plan):
-    return next(
-        a for a in plan.artefacts.values() if a.stage == "metrics" and "sweep" not in a.name
-    )
+    return next(a for a in plan.entries.values() if a.stage == "metrics" and "sweep" not in a.name)
 
 
 # What is planned.
@@ -54,7 +52,7 @@ def test_blocks_are_the_vectors_in_order_with_their_numbers(tmp_path):
     vectors = score.inputs["generate"].spec["params"]["vectors"]
     assert len(vectors) == 11
     roles = [rel for role, rel in metrics_of(cut).spec["inputs"].items() if "score/mi_epo/" in role]
-    blocks = [cut.artefacts[rel].inputs["generate"].spec["params"] for rel in roles]
+    blocks = [cut.entries[rel].inputs["generate"].spec["params"] for rel in roles]
     assert [b["first_vector"] for b in blocks] == list(range(11))
     assert [w for b in blocks for w in b["vectors"]] == vectors
     (likelihoods,) = ends_of(cut, "mi_epo")[1]
@@ -64,13 +62,13 @@ def test_blocks_are_the_vectors_in_order_with_their_numbers(tmp_path):
 
 def test_the_number_of_vectors_per_job_enters_no_key_but_through_the_blocks(tmp_path):
     whole = plan_of(tmp_path, None)
-    assert plan_of(tmp_path, 11).artefacts.keys() == whole.artefacts.keys()
+    assert plan_of(tmp_path, 11).entries.keys() == whole.entries.keys()
     cut = plan_of(tmp_path, 4)
     evaluated = {"generate", "score", "likelihoods", "metrics", "figure", "table"}
-    kept = {rel for rel, a in whole.artefacts.items() if a.stage not in evaluated}
-    assert {"sft", "train", "expert"} <= {rel.split("/")[0] for rel in kept}
-    assert kept <= cut.artefacts.keys()
-    names = {a.name for a in cut.artefacts.values() if a.stage == "generate"}
+    kept = {rel for rel, a in whole.entries.items() if a.stage not in evaluated}
+    assert {"sft", "online", "expert"} <= {rel.split("/")[0] for rel in kept}
+    assert kept <= cut.entries.keys()
+    names = {a.name for a in cut.entries.values() if a.stage == "generate"}
     of_run = ("mi_epo-safety-s0-v0-3", "mi_epo-safety-s0-v4-7", "mi_epo-safety-s0-v8-10")
     assert set(of_run) <= names and "rlhf-safety-s0" in names
 
@@ -93,13 +91,13 @@ def made(tmp_path_factory):
     return store, *plans
 
 
-def make(store, artefact):
+def make(store, entry):
     """Make an entry in this process and, before it, whatever it needs."""
-    for needed in artefact.inputs.values():
+    for needed in entry.inputs.values():
         make(store, needed)
-    if not is_published(store / artefact.rel):
-        with publishing(artefact.spec, store / artefact.rel) as job:
-            import_module(SCRIPTS[artefact.stage]).main(job)
+    if not is_published(store / entry.rel):
+        with publishing(entry.spec, store / entry.rel) as job:
+            import_module(SCRIPTS[entry.stage]).main(job)
 
 
 def test_metrics_are_the_same_bytes_for_any_number_of_vectors_per_job(made):

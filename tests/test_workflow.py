@@ -125,12 +125,12 @@ def test_figures_tables_and_entries_are_there(checkout):
         "beta_w_0": 0.0,
         "beta_w_0_01": 0.01,
     }
-    logs = checkout / "results" / "logs" / "train"
+    logs = checkout / "results" / "logs" / "online"
     assert len(list(logs.glob("*.log"))) == len(list(logs.glob("*.tsv"))) == 2
 
 
 def test_training_logs_every_promised_figure(checkout):
-    (folder,) = (checkout / "results" / "store" / "train").glob("mi_epo-*")
+    (folder,) = (checkout / "results" / "store" / "online").glob("mi_epo-*")
     steps = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     promised = {"loss", "loss_alignment", "loss_exploration", "w_distance", "identical", "empty"}
     promised |= {f"{x}_{o}" for x in ("reward", "ties") for o in ("helpfulness", "harmlessness")}
@@ -190,7 +190,7 @@ def test_a_run_is_added_by_config_alone(checkout):
     }
     table = pd.read_csv(checkout / "results" / "tiny" / "safety" / "tables" / "summary.csv")
     assert {"mo_odpo_scalarised", "soups_factors", "narrow"} <= set(table["run"])
-    (narrow,) = (checkout / "results" / "store" / "train").glob("narrow-*")
+    (narrow,) = (checkout / "results" / "store" / "online").glob("narrow-*")
     assert json.loads((narrow / "adapter" / "adapter_config.json").read_text())["r"] == 2
     assert snakemake(checkout)[0] == {}
 
@@ -288,7 +288,7 @@ def test_a_failing_job_says_why_in_one_line_and_publishes_nothing(checkout, tmp_
         "    objective = 'harmlessness'\n\n"
         "    def score(self, prompts, responses):\n"
         "        return np.full(len(prompts), np.nan)\n\n\n"
-        "def load(objective, params, artefact):\n"
+        "def load(objective, params, entry):\n"
         "    return Broken()\n"
     )
     edited(

@@ -10,10 +10,11 @@ from typing import Any
 
 import yaml
 
-from moa.artefacts import SCRIPTS, Artefact
-from moa.config import resolve
-from moa.plan import Plan
-from moa.store import is_published, work_folder, write_json
+from moa.runtime.files import write_json
+from moa.runtime.publishing import is_published, work_folder
+from moa.workflow.config import resolve
+from moa.workflow.entries import SCRIPTS, Entry
+from moa.workflow.plan import Plan
 
 REPO = Path(__file__).resolve().parents[1]
 
@@ -31,41 +32,41 @@ class TinyJobs:
         self.store = store
         self.plan = Plan(resolve({**config, "store": str(store)}))
 
-    def entry(self, stage: str, name: str = "") -> Artefact:
+    def entry(self, stage: str, name: str = "") -> Entry:
         """The one entry of a stage whose name starts so."""
         found = [
             a
-            for a in self.plan.artefacts.values()
+            for a in self.plan.entries.values()
             if a.stage == stage and a.name.startswith(name) and "metrics" not in a.name
         ]
         assert len(found) == 1, [a.rel for a in found]
         return found[0]
 
-    def folder(self, artefact: Artefact) -> Path:
-        return self.store / artefact.rel
+    def folder(self, entry: Entry) -> Path:
+        return self.store / entry.rel
 
-    def work(self, artefact: Artefact) -> Path:
-        return work_folder(self.store, artefact.key)
+    def work(self, entry: Entry) -> Path:
+        return work_folder(self.store, entry.key)
 
-    def command(self, artefact: Artefact, processes: int = 1) -> list[str]:
+    def command(self, entry: Entry, processes: int = 1) -> list[str]:
         """The command that makes one entry; its inputs have to be there."""
-        spec = self.work(artefact) / "spec.json"
+        spec = self.work(entry) / "spec.json"
         spec.parent.mkdir(parents=True, exist_ok=True)
-        write_json(spec, artefact.spec)
+        write_json(spec, entry.spec)
         launcher = [sys.executable]
         if processes > 1:
             launcher += ["-m", "torch.distributed.run", "--standalone"]
             launcher += [f"--nproc_per_node={processes}"]
-        script = REPO / "workflow_scripts" / f"{SCRIPTS[artefact.stage]}.py"
-        return [*launcher, str(script), "--spec", str(spec), "--out", str(self.folder(artefact))]
+        script = REPO / "workflow_scripts" / f"{SCRIPTS[entry.stage]}.py"
+        return [*launcher, str(script), "--spec", str(spec), "--out", str(self.folder(entry))]
 
-    def make(self, artefact: Artefact, processes: int = 1) -> Path:
+    def make(self, entry: Entry, processes: int = 1) -> Path:
         """Make an entry and, before it, whatever it needs. Returns: its folder."""
-        for needed in artefact.inputs.values():
+        for needed in entry.inputs.values():
             if not is_published(self.folder(needed)):
                 self.make(needed)
-        _run(self.command(artefact, processes))
-        return self.folder(artefact)
+        _run(self.command(entry, processes))
+        return self.folder(entry)
 
     @staticmethod
     def run_script(script: Path, spec: dict[str, Any], out: Path) -> None:

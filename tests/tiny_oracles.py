@@ -14,8 +14,8 @@ from transformers import (
     LlamaModel,
 )
 
-from moa.config import resolve, task_sections
-from moa.rehearsal import models
+from moa.tools.rehearsal import models
+from moa.workflow.config import resolve, task_sections
 from tiny_tokenizers import distilbert_tokenizer, gpt2_tokenizer, llama_tokenizer
 
 torch.set_num_threads(1)

@@ -11,10 +11,11 @@ from typing import Any
 
 import yaml
 
-from moa.artefacts import Artefact
-from moa.config import resolve
-from moa.plan import Plan
-from moa.store import publishing, work_folder, write_json
+from moa.runtime.files import write_json
+from moa.runtime.publishing import publishing, work_folder
+from moa.workflow.config import resolve
+from moa.workflow.entries import Entry
+from moa.workflow.plan import Plan
 
 TINY = Path(__file__).parent / "tiny.yaml"
 
@@ -28,21 +29,19 @@ def tiny_plan(store: Path, **changes: Any) -> Plan:
     return Plan(resolve(tiny_config(store, **changes)))
 
 
-def publish(
-    store: Path, artefacts: Iterable[Artefact], files: Mapping[str, str] | None = None
-) -> None:
+def publish(store: Path, entries: Iterable[Entry], files: Mapping[str, str] | None = None) -> None:
     """Publish an entry for each, in the order given, with these files."""
-    for artefact in artefacts:
-        with publishing(artefact.spec, store / artefact.rel) as job:
+    for entry in entries:
+        with publishing(entry.spec, store / entry.rel) as job:
             for name, text in (files or {"value": "42"}).items():
                 (job.out / name).write_text(text)
 
 
-def begin(store: Path, artefact: Artefact) -> Path:
+def begin(store: Path, entry: Entry) -> Path:
     """The work folder of a job that has begun."""
-    work = work_folder(store, artefact.key)
+    work = work_folder(store, entry.key)
     (work / "out").mkdir(parents=True)
-    write_json(work / "spec.json", artefact.spec)
+    write_json(work / "spec.json", entry.spec)
     return work
 
 

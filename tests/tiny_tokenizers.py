@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from moa.rehearsal import tokenizers
+from moa.tools.rehearsal import tokenizers
 
 TEXT = [
     "Human: How do I bake good bread at home? helpfulness 0.30 harmlessness 0.70 Assistant: Flour.",

@@ -6,9 +6,9 @@ Out: a folder that transformers' from_pretrained loads, with its tokenizer.
 
 from importlib import import_module
 
-from moa.base_models import module_name
-from moa.job import run
-from moa.store import Job
+from moa.runtime.job import run
+from moa.runtime.publishing import Job
+from moa.training.bases import module_name
 
 
 def main(job: Job) -> None:

@@ -7,11 +7,12 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from moa.artefacts import Artefact
-from moa.config import CONFIG_FOLDER, ConfigError
-from moa.garbage import Folder, delete, survey, whole_configs
-from moa.plan import read_plan
-from moa.terminal import duration, size, table
+from moa.runtime.errors import ConfigError
+from moa.tools.garbage import Folder, delete, survey, whole_configs
+from moa.tools.terminal import duration, size, table
+from moa.workflow.config import CONFIG_FOLDER
+from moa.workflow.entries import Entry
+from moa.workflow.plan import read_plan
 
 
 def main() -> None:
@@ -25,12 +26,12 @@ def main() -> None:
     parser.add_argument("--delete", action="store_true", help="delete what is listed")
     args = parser.parse_args()
     configs = args.configfile or whole_configs(CONFIG_FOLDER)
-    stores: dict[Path, list[Artefact]] = {}
+    stores: dict[Path, list[Entry]] = {}
     try:
         for path in configs:
             plan = read_plan(path)
             store = Path(plan.config["store"]).resolve()
-            stores.setdefault(store, []).extend(plan.artefacts.values())
+            stores.setdefault(store, []).extend(plan.entries.values())
     except ConfigError as error:
         sys.exit(
             f"{error}\nNothing was deleted: what only this config refers to cannot be told from garbage. "

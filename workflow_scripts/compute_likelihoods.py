@@ -1,7 +1,7 @@
 """How probable a policy's responses are under every evaluation vector, for decodability.
 
 In:  base, sft, and what the conditioning needs (policy, or expert/<objective>); generate/<vector>:
-     all blocks of a run's responses; spec.params: conditioning (a file of moa/conditioning/),
+     all blocks of a run's responses; spec.params: conditioning (a file of moa/models/conditioning/),
      objectives, vectors, evaluation, decodability_prompts.
 Out: likelihoods.npy (P, M, M): log p(y_i | x_p, w_j) for the first prompts.
 """
@@ -12,11 +12,11 @@ import numpy as np
 import pandas as pd
 import torch
 
-from moa.conditioning import module_name
-from moa.job import log, run
-from moa.likelihoods import cross_likelihoods
-from moa.policies import load_tokenizer, truncate_prompt
-from moa.store import Job
+from moa.evaluation.likelihoods import cross_likelihoods
+from moa.models.conditioning import module_name
+from moa.models.policies import load_tokenizer, truncate_prompt
+from moa.runtime.job import log, run
+from moa.runtime.publishing import Job
 
 
 def main(job: Job) -> None:

@@ -14,12 +14,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from moa.evaluation import EXPERTS, evaluate, optimum, reward_table
-from moa.job import log, run
+from moa.evaluation.evaluate import EXPERTS, evaluate, reward_table
+from moa.evaluation.optimum import optimum
+from moa.evaluation.runs import RunScores
 from moa.oracles import module_name
-from moa.run_summary import RunScores
-from moa.store import Job, write_json
-from moa.tasks import read_stats
+from moa.oracles.scale import read_stats
+from moa.runtime.files import write_json
+from moa.runtime.job import log, run
+from moa.runtime.publishing import Job
 
 BOOTSTRAP_SEED = 0
 

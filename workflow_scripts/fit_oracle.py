@@ -6,9 +6,10 @@ Out: whatever the kind's `load` reads, and report.json with its held-out accurac
 
 from importlib import import_module
 
-from moa.job import log, run
 from moa.oracles import module_name
-from moa.store import Job, write_json
+from moa.runtime.files import write_json
+from moa.runtime.job import log, run
+from moa.runtime.publishing import Job
 
 
 def main(job: Job) -> None:

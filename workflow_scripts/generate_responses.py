@@ -1,7 +1,7 @@
 """Sample one response per test prompt from a policy, under each of some evaluation vectors.
 
 In:  base, data, sft, and what the conditioning needs (policy, or expert/<objective>);
-     spec.params: conditioning (a file of moa/conditioning/), objectives, evaluation, vectors (a
+     spec.params: conditioning (a file of moa/models/conditioning/), objectives, evaluation, vectors (a
      block of the run's), first_vector (the number of the block's first one among the run's).
 Out: generations.parquet, one row per vector and prompt; ids are the response's tokens.
 
@@ -14,13 +14,13 @@ from importlib import import_module
 import pandas as pd
 import torch
 
-from moa.conditioning import module_name
-from moa.generation import clean_response, generate, sample_streams
-from moa.job import log, run
-from moa.policies import load_tokenizer, truncate_prompt
-from moa.progress import Progress
-from moa.shards import in_shards
-from moa.store import Job
+from moa.models.conditioning import module_name
+from moa.models.policies import load_tokenizer, truncate_prompt
+from moa.models.sampling import clean_response, generate, sample_streams
+from moa.runtime.job import log, run
+from moa.runtime.progress import Progress
+from moa.runtime.publishing import Job
+from moa.runtime.shards import in_shards
 
 EVALUATION = 3  # what a random stream is for; 1 and 2 belong to training
 

@@ -6,7 +6,7 @@ Out: one folder per model and data set, with the same content every time.
 import argparse
 from pathlib import Path
 
-from moa.rehearsal import make
+from moa.tools.rehearsal import make
 
 
 def main() -> None:

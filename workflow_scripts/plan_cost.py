@@ -9,12 +9,12 @@ from pathlib import Path
 
 import yaml
 
-from moa.config import ConfigError
-from moa.plan import read_plan
-from moa.planning.cost import Assumptions
-from moa.planning.jobs import gpu_jobs
-from moa.planning.tables import growth_table, job_table, run_table
-from moa.tables.common import to_markdown
+from moa.reporting.tables.common import to_markdown
+from moa.runtime.errors import ConfigError
+from moa.tools.estimates.cost import Assumptions
+from moa.tools.estimates.jobs import gpu_jobs
+from moa.tools.estimates.tables import growth_table, job_table, run_table
+from moa.workflow.plan import read_plan
 
 
 def main() -> None:

@@ -7,12 +7,12 @@ import argparse
 import sys
 from pathlib import Path
 
-from moa.config import ConfigError
-from moa.plan import read_plan
-from moa.planning.jobs import gpu_jobs
-from moa.planning.memory import GB, peaks
-from moa.planning.tables import memory_table
-from moa.tables.common import to_markdown
+from moa.reporting.tables.common import to_markdown
+from moa.runtime.errors import ConfigError
+from moa.tools.estimates.jobs import gpu_jobs
+from moa.tools.estimates.memory import GB, peaks
+from moa.tools.estimates.tables import memory_table
+from moa.workflow.plan import read_plan
 
 
 def main() -> None:

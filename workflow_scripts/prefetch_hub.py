@@ -9,9 +9,9 @@ import logging
 import sys
 from pathlib import Path
 
-from moa.job import JobError
-from moa.prefetch import prefetch
-from moa.revisions import Repository
+from moa.runtime.errors import JobError
+from moa.runtime.hub_lock import Repository
+from moa.tools.prefetch import prefetch
 
 
 def repository(text: str) -> Repository:

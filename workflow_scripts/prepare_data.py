@@ -10,8 +10,8 @@ from importlib import import_module
 
 from moa.datasets import module_name
 from moa.datasets.records import split_prompts
-from moa.job import log, run
-from moa.store import Job
+from moa.runtime.job import log, run
+from moa.runtime.publishing import Job
 
 
 def main(job: Job) -> None:

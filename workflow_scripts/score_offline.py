@@ -7,9 +7,11 @@ Out: offline_rewards.parquet (prompt_id, candidate, response, raw_<objective>),
 
 import pandas as pd
 
-from moa.job import JobError, log, run
 from moa.oracles.base import load_oracles, score_in_shards
-from moa.store import Job, write_json
+from moa.runtime.errors import JobError
+from moa.runtime.files import write_json
+from moa.runtime.job import log, run
+from moa.runtime.publishing import Job
 
 
 def main(job: Job) -> None:

@@ -7,10 +7,10 @@ Out: scores.parquet: the generations, without token ids, with raw_<objective> an
 import numpy as np
 import pandas as pd
 
-from moa.job import run
 from moa.oracles.base import load_oracles, score_in_shards
-from moa.store import Job
-from moa.tasks import read_stats
+from moa.oracles.scale import read_stats
+from moa.runtime.job import run
+from moa.runtime.publishing import Job
 
 
 def main(job: Job) -> None:

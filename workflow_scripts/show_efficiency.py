@@ -10,9 +10,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from moa.config import ConfigError
-from moa.plan import read_plan
-from moa.store import ATTEMPTS, MANIFEST
+from moa.runtime.attempts import ATTEMPTS
+from moa.runtime.errors import ConfigError
+from moa.runtime.publishing import MANIFEST
+from moa.workflow.plan import read_plan
 
 COLUMNS = "JobID,State,Elapsed,TotalCPU,AllocCPUS,MaxRSS,ReqMem,AllocTRES"
 

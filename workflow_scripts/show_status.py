@@ -5,10 +5,10 @@ import sys
 import time
 from pathlib import Path
 
-from moa.config import ConfigError
-from moa.plan import read_plan
-from moa.status import COLUMNS, Status
-from moa.terminal import table
+from moa.runtime.errors import ConfigError
+from moa.tools.status import COLUMNS, Status
+from moa.tools.terminal import table
+from moa.workflow.plan import read_plan
 
 
 def main() -> None:

@@ -9,13 +9,13 @@ import shutil
 
 import pandas as pd
 
-from moa.job import run
+from moa.models.policies import add_adapter, load_policy, load_tokenizer, save_adapter
+from moa.models.prompts import training_rows
 from moa.oracles.base import load_oracles
-from moa.policies import add_adapter, load_policy, load_tokenizer, save_adapter
-from moa.store import Job
-from moa.tasks import read_stats
-from moa.trainers.expert import train_expert
-from moa.trainers.rows import training_rows
+from moa.oracles.scale import read_stats
+from moa.runtime.job import run
+from moa.runtime.publishing import Job
+from moa.training.rloo import train_expert
 
 
 def main(job: Job) -> None:

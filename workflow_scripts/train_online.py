@@ -9,14 +9,14 @@ import shutil
 
 import pandas as pd
 
-from moa.job import run
+from moa.models.policies import add_adapter, load_policy, load_tokenizer, save_adapter
+from moa.models.prompts import training_rows
 from moa.oracles.base import load_oracles
-from moa.policies import add_adapter, load_policy, load_tokenizer, save_adapter
-from moa.store import Job
-from moa.tasks import read_stats
-from moa.trainers.common import train
-from moa.trainers.online import OnlineTrainer
-from moa.trainers.rows import training_rows
+from moa.oracles.scale import read_stats
+from moa.runtime.job import run
+from moa.runtime.publishing import Job
+from moa.training.loop import train
+from moa.training.online import OnlineTrainer
 
 
 def main(job: Job) -> None:

@@ -9,13 +9,14 @@ import shutil
 
 import pandas as pd
 
-from moa.goals import GOALS
-from moa.job import run
+from moa.models.goals import GOALS
+from moa.models.policies import add_adapter, load_policy, load_tokenizer, save_adapter
 from moa.oracles.base import load_oracles
-from moa.policies import add_adapter, load_policy, load_tokenizer, save_adapter
-from moa.store import Job, write_json
-from moa.tasks import read_stats
-from moa.trainers.ric import RiC
+from moa.oracles.scale import read_stats
+from moa.runtime.files import write_json
+from moa.runtime.job import run
+from moa.runtime.publishing import Job
+from moa.training.ric import RiC
 
 
 def main(job: Job) -> None:

@@ -10,11 +10,11 @@ import shutil
 import numpy as np
 import pandas as pd
 
-from moa.job import log, run
-from moa.policies import add_adapter, load_policy, load_tokenizer, save_adapter
-from moa.store import Job
-from moa.tasks import read_stats
-from moa.trainers.sft import conditioned_examples, train_sft
+from moa.models.policies import add_adapter, load_policy, load_tokenizer, save_adapter
+from moa.oracles.scale import read_stats
+from moa.runtime.job import log, run
+from moa.runtime.publishing import Job
+from moa.training.sft import conditioned_examples, train_sft
 
 
 def main(job: Job) -> None:

@@ -1,6 +1,6 @@
 """Write one table of a task.
 
-In:  metrics; spec.params: table (a file of moa/tables/), name (what the files are called), paper
+In:  metrics; spec.params: table (a file of moa/reporting/tables/), name (what the files are called), paper
      (its own numbers for the task).
 Out: <name>.csv, <name>.md, <name>.tex, and <name>.json, all the metrics behind them.
 """
@@ -9,12 +9,12 @@ import json
 import shutil
 from importlib import import_module
 
-from moa.job import run
-from moa.store import Job
+from moa.runtime.job import run
+from moa.runtime.publishing import Job
 
 
 def main(job: Job) -> None:
-    table = import_module(f"moa.tables.{job.params['table']}")
+    table = import_module(f"moa.reporting.tables.{job.params['table']}")
     name, paper = job.params["name"], job.params["paper"]
     source = job.inputs["metrics"] / "metrics.json"
     metrics = json.loads(source.read_text())

@@ -36,7 +36,7 @@ class Slow(SyntheticOracle):
             time.sleep(self.seconds)
         return super().score(prompts, responses)
 
-def load(objective, params, artefact):
+def load(objective, params, entry):
     return Slow(objective, params["seconds"])
 """
 
@@ -97,7 +97,7 @@ class Run:
             starts = [json.loads(line) for line in attempts.read_text().splitlines()]
             job = [x for x in starts if "started" in x][-1]["slurm_job"]
             name = json.loads(spec.read_text())["name"]
-            if job in running and json.loads(spec.read_text())["stage"] == "train":
+            if job in running and json.loads(spec.read_text())["stage"] == "online":
                 found[job] = (name.removesuffix("-safety-s0"), folder)
         return found
 
@@ -173,7 +173,7 @@ def test_everything_was_made_in_spite_of_all(disturbed):
     run, _, _ = disturbed
     assert sorted(run.done.values()) == ["cancelled", "requeued", "restarted"]
     assert (run.checkout / TARGET).exists()
-    assert set(manifests(run, "train")) == {"mo_odpo", "mi_epo", "mi_epo_strong"}
+    assert set(manifests(run, "online")) == {"mo_odpo", "mi_epo", "mi_epo_strong"}
 
 
 def test_gpu_jobs_ask_for_an_a100_and_others_for_none(disturbed):
@@ -196,7 +196,7 @@ def test_two_gpu_jobs_ran_at_once_and_never_three(disturbed):
 def test_cancelled_requeued_and_timed_out_jobs_resumed(disturbed):
     run, _, _ = disturbed
     by_fate = {fate: name for name, fate in run.done.items()}
-    attempts = {name: m["attempts"] for name, m in manifests(run, "train").items()}
+    attempts = {name: m["attempts"] for name, m in manifests(run, "online").items()}
 
     def starts(name):
         return [a for a in attempts[name] if "started" in a]
@@ -225,7 +225,7 @@ def test_the_results_are_those_of_an_undisturbed_run(disturbed, tmp_path):
         spec = json.loads((folder / "spec.json").read_text())
         for oracle in spec["params"]["oracles"].values():
             oracle["seconds"] = 0.0
-        other = tmp_path / "store" / "train" / folder.name
+        other = tmp_path / "store" / "online" / folder.name
         for rel in spec["inputs"].values():
             target = tmp_path / "store" / rel
             if not target.exists():

@@ -9,8 +9,8 @@ from typing import Any
 
 from datasets import Dataset
 
+from moa.datasets.reading import read_records
 from moa.datasets.records import IrregularRow
-from moa.datasets.rows import read_records
 
 HUB = {"source": "dataset"}  # a hub id under `source` is pinned to a commit
 _MARK = re.compile(r"\n\n(Human|Assistant):")

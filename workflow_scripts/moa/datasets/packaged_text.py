@@ -13,12 +13,18 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from moa.packaged import ARCHIVE, Rating, llamafactory_rows, pyrit_ratings, single_turn_pair
+from moa.datasets.packages import (
+    ARCHIVE,
+    Rating,
+    llamafactory_rows,
+    pyrit_ratings,
+    single_turn_pair,
+)
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
-REQUIRES = ("pyrit",)  # the other source is pinned by digest in moa.packaged
+REQUIRES = ("pyrit",)  # the other source is pinned by digest in moa.datasets.packages
 Limits = tuple[int | None, int | None]  # most characters of a prompt, of a response
 _SPEAKER = re.compile(r"\b(Human|Assistant):")
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from datasets import Dataset
 
-from moa.job import JobError
+from moa.runtime.errors import JobError
 
 COLUMNS = ("prompt", "chosen", "rejected")
 

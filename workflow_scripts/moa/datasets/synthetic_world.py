@@ -1,4 +1,4 @@
-"""Requests and mixed-style responses of the synthetic world (`moa.synthetic`)."""
+"""Requests and mixed-style responses of the synthetic world (`moa.datasets.world`)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from datasets import Dataset
 
 from moa.datasets.records import to_dataset
-from moa.synthetic import RISKY_TOPICS, mixed_style_response, prompts, rewards, topic_of
+from moa.datasets.world import RISKY_TOPICS, mixed_style_response, prompts, rewards, topic_of
 
 REQUIRES: tuple[str, ...] = ()
 

@@ -1,7 +1,7 @@
 """Reward oracles: one file per kind. `kind: some_name` means `moa/oracles/some_name.py`.
 
-A kind offers `load(objective, params, artefact) -> Oracle`. One that has to be fitted first offers
-`fit(objective, params, out) -> report` too, and `artefact` is then the folder it wrote. One that
+A kind offers `load(objective, params, entry) -> Oracle`. One that has to be fitted first offers
+`fit(objective, params, out) -> report` too, and `entry` is then the folder it wrote. One that
 knows the best possible policy offers `best_points` (see `moa.oracles.synthetic_world`). Literals say
 more about a kind: `REQUIRES`, the distributions whose versions enter the key; `HUB`, which parameter
 names a hub repository of which type; `PLACED = True`, that `load` takes `placement` too.

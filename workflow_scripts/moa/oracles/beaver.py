@@ -14,8 +14,8 @@ from typing import Any, ClassVar
 import torch
 from transformers import AutoTokenizer, LlamaModel, LlamaPreTrainedModel
 
-from moa.hub import snapshot
 from moa.oracles.scoring_model import Row, ScoringModel, in_float32, load_network
+from moa.runtime.hub_cache import snapshot
 
 REQUIRES = ("torch", "transformers")
 HUB = {"model": "model"}
@@ -51,7 +51,7 @@ class ScoreModel(LlamaPreTrainedModel):
 
 
 def load(
-    objective: str, params: dict[str, Any], artefact: Path | None, placement: str = "same_gpu"
+    objective: str, params: dict[str, Any], entry: Path | None, placement: str = "same_gpu"
 ) -> ScoringModel:
     """The oracle kind `beaver`; params: model, revision, negate, dtype, max_tokens.
 

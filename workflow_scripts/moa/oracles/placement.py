@@ -13,7 +13,7 @@ from contextlib import contextmanager
 import torch
 from torch.func import functional_call
 
-from moa.job import JobError
+from moa.runtime.errors import JobError
 
 PLACEMENTS = ("same_gpu", "second_gpu", "cpu_offload")
 Network = Callable[..., torch.Tensor]

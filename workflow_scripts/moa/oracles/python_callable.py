@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from moa.job import JobError
+from moa.runtime.errors import JobError
 
 REQUIRES: tuple[str, ...] = ()
 
@@ -33,7 +33,7 @@ class CallableOracle:
         return np.asarray(self._function(prompts, responses), dtype=np.float64)
 
 
-def load(objective: str, params: dict[str, Any], artefact: Path | None) -> CallableOracle:
+def load(objective: str, params: dict[str, Any], entry: Path | None) -> CallableOracle:
     """The oracle kind; params: callable, version.
 
     Raises: JobError if the function cannot be imported.

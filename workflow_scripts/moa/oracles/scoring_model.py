@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from moa.job import JobError
 from moa.oracles.placement import Network, place
+from moa.runtime.errors import JobError
 
 log = logging.getLogger("moa")
 Row = dict[str, list[int]]  # what a tokenizer returns for one text or pair

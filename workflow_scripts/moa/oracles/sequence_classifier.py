@@ -15,9 +15,9 @@ from typing import Any
 import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from moa.hub import snapshot
-from moa.job import JobError
 from moa.oracles.scoring_model import Row, ScoringModel, in_float32, load_network
+from moa.runtime.errors import JobError
+from moa.runtime.hub_cache import snapshot
 
 REQUIRES = ("torch", "transformers")
 HUB = {"model": "model"}
@@ -45,7 +45,7 @@ class Logit(torch.nn.Module):
 
 
 def load(
-    objective: str, params: dict[str, Any], artefact: Path | None, placement: str = "same_gpu"
+    objective: str, params: dict[str, Any], entry: Path | None, placement: str = "same_gpu"
 ) -> ScoringModel:
     """The oracle kind; params: model, revision, template, pair_template, index, negate, dtype,
     max_tokens.

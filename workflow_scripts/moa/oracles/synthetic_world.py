@@ -7,30 +7,30 @@ from typing import Any
 
 import numpy as np
 
-from moa import synthetic
+from moa.datasets import world
 
 REQUIRES: tuple[str, ...] = ()
-best_points = synthetic.best_points
+best_points = world.best_points
 
 
 class SyntheticOracle:
-    """One column of `moa.synthetic.rewards`."""
+    """One column of `moa.datasets.world.rewards`."""
 
     def __init__(self, objective: str) -> None:
-        if objective not in synthetic.OBJECTIVES:
+        if objective not in world.OBJECTIVES:
             raise ValueError(
                 f"the synthetic world has no objective {objective!r}: "
-                f"choose among {', '.join(synthetic.OBJECTIVES)}"
+                f"choose among {', '.join(world.OBJECTIVES)}"
             )
         self.objective = objective
-        self._column = synthetic.OBJECTIVES.index(objective)
+        self._column = world.OBJECTIVES.index(objective)
 
     def score(self, prompts: list[str], responses: list[str]) -> np.ndarray:
         """(N,) rewards; an empty response has no words of any kind, hence 0."""
         pairs = zip(prompts, responses, strict=True)
-        return np.array([synthetic.rewards(x, y)[self._column] for x, y in pairs])
+        return np.array([world.rewards(x, y)[self._column] for x, y in pairs])
 
 
-def load(objective: str, params: dict[str, Any], artefact: Path | None) -> SyntheticOracle:
+def load(objective: str, params: dict[str, Any], entry: Path | None) -> SyntheticOracle:
     """The oracle kind `synthetic_world`; it has no parameters and needs no fitting."""
     return SyntheticOracle(objective)

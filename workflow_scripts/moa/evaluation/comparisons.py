@@ -1,0 +1,65 @@
+"""What runs are compared under and with: reference points of the hypervolume, and paired differences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from moa.evaluation.bootstrap import Statistic
+
+NADIR = "nadir - 10 %"
+MINUENDS = ("mi_epo", "mo_odpo")  # in this order, so that one reads "mi_epo - mo_odpo"
+
+
+def reference_points(
+    reference: float, sensitivity: Iterable[float], points: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Every reference point (k,) by its name: the config's numbers, then the nadir of `points`.
+
+    points: (n, k), the mean points of all runs and vectors. The nadir is their minimum per
+    objective, minus 10 % of their range, so that extreme points keep a volume of their own.
+    """
+    numbers = {str(r): float(r) for r in sensitivity}
+    if str(reference) not in numbers:
+        numbers = {str(reference): float(reference), **numbers}
+    lowest, highest = points.min(axis=0), points.max(axis=0)
+    fixed = {name: np.full(points.shape[1], value) for name, value in numbers.items()}
+    return {**fixed, NADIR: lowest - 0.1 * (highest - lowest)}
+
+
+def ordered_pairs(names: Sequence[str]) -> list[tuple[str, str]]:
+    """Every pair of runs once, as (run, against)."""
+    first = [name for name in MINUENDS if name in names]
+    return list(combinations([*first, *(name for name in names if name not in first)], 2))
+
+
+def compare(headlines: Mapping[str, Mapping[str, Statistic]]) -> list[dict[str, Any]]:
+    """Paired differences of all pairs of runs. headlines: run -> {"hv", "mip", "crd"}."""
+    return [
+        {
+            "run": run,
+            "against": against,
+            **{
+                key: difference(statistic, headlines[against][key])
+                for key, statistic in headlines[run].items()
+            },
+        }
+        for run, against in ordered_pairs(list(headlines))
+    ]
+
+
+def difference(run: Statistic, against: Statistic) -> dict[str, Any]:
+    """run - against: mean, 95 % interval over prompts, spread and sign over seeds."""
+    paired = run - against
+    summary = paired.summary()
+    return {
+        "difference": summary["mean"],
+        "low": summary["low"],
+        "high": summary["high"],
+        "seed_std": summary["seed_std"],
+        "seeds_above": int((paired.observed > 0).sum()),
+        "seeds": len(paired.observed),
+    }

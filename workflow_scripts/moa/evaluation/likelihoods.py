@@ -1,0 +1,48 @@
+"""How probable a policy's responses are under every preference vector: what decodability is made of."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from moa.logprobs import tree_logprobs
+from moa.models.conditioning import Conditioned
+from moa.models.policies import common_prefix
+from moa.runtime.progress import Progress
+
+
+def cross_likelihoods(
+    policy: Conditioned,
+    tokenizer: Any,
+    prompts: list[str],
+    vectors: list[list[float]],
+    answers: list[list[torch.Tensor]],
+    batch_size: int,
+) -> np.ndarray:
+    """(P, M, M): log p of the response sampled under vector i given vector j.
+
+    batch_size: sequences per forward pass. A tree holds all vectors where one model serves them, else
+    one, and as many responses as fit: the logits of all M x M would take tens of GB at a large
+    vocabulary.
+    """
+    every = list(range(len(vectors)))
+    table = np.empty((len(prompts), len(vectors), len(vectors)))
+    bar = Progress(table.size, "likelihoods", "pairs")
+    for group in [every] if policy.one_model else [[j] for j in every]:
+        model = policy.at(vectors[group[0]])
+        together = max(1, batch_size // len(group))
+        for p, (x, responses) in enumerate(zip(prompts, answers, strict=True)):
+            texts = [policy.prompt(x, vectors[j]) for j in group]
+            ids = [torch.tensor(row) for row in tokenizer(texts)["input_ids"]]
+            shared = common_prefix(ids)
+            prefix, conditions = ids[0][:shared], [i[shared:] for i in ids]
+            for start in range(0, len(responses), together):
+                chosen = slice(start, start + together)
+                with torch.no_grad():
+                    logps = tree_logprobs(model, [prefix], [conditions], [responses[chosen]])
+                table[p, chosen][:, group] = logps[0].T.cpu().numpy()
+            bar.update(len(group) * len(responses))
+    bar.close()
+    return table

@@ -1,0 +1,165 @@
+"""The numbers of one run: per seed, their mean over seeds, intervals over prompts, warnings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from moa.evaluation.bootstrap import (
+    TAILS,
+    Statistic,
+    hypervolumes,
+    over_seeds,
+    resampled_dispersion,
+    resampled_points,
+)
+from moa.metrics import (
+    conditional_reward_dispersion,
+    control,
+    decodability,
+    hypervolume,
+    mean_inner_product,
+)
+from moa.reporting.labels import run_label
+
+COLLAPSED_SHARE = 0.5  # of responses empty, or equal to one single response
+VISIBLE_CONTROL = 0.5  # mean Spearman correlation below which w is said to have no visible effect
+
+
+@dataclass(frozen=True)
+class RunScores:
+    """What a run's responses were worth.
+
+    vectors: (M, k), those at which this run was evaluated. rewards: seed -> (M, P, k), normalised.
+    likelihoods: seed -> (P', M, M), for all methods but the experts. responses: the score rows.
+    """
+
+    name: str
+    method: str
+    beta_w: float | None
+    vectors: np.ndarray
+    rewards: Mapping[int, np.ndarray]
+    likelihoods: Mapping[int, np.ndarray]
+    responses: pd.DataFrame
+
+    @property
+    def points(self) -> np.ndarray:
+        """Mean reward per vector, over prompts and seeds: (M, k)."""
+        return np.mean([self.rewards[s].mean(axis=1) for s in sorted(self.rewards)], axis=0)
+
+
+@dataclass(frozen=True)
+class Estimates:
+    """A run's resampled statistics: hv, mip and crd, and the hypervolume above every reference."""
+
+    headline: Mapping[str, Statistic]
+    hv_by_reference: Mapping[str, Statistic]
+
+
+def estimate(
+    run: RunScores, references: Mapping[str, np.ndarray], headline: str, counts: np.ndarray
+) -> Estimates:
+    """HV, MIP and CRD of a run, observed and under every resample of prompts.
+
+    references: name -> (k,), among them `headline`. counts: (R, P).
+    """
+    tables = [run.rewards[seed] for seed in sorted(run.rewards)]
+    observed = [table.mean(axis=1) for table in tables]
+    resampled = [resampled_points(table, counts) for table in tables]
+    hv = {
+        name: _statistic(
+            [hypervolume(points, point) for points in observed],
+            [hypervolumes(points, point) for points in resampled],
+        )
+        for name, point in references.items()
+    }
+    mip = _statistic(
+        [mean_inner_product(run.vectors, points) for points in observed],
+        [(points * run.vectors).sum(axis=2).mean(axis=1) for points in resampled],
+    )
+    crd = _statistic(
+        [conditional_reward_dispersion(list(table)) for table in tables],
+        [resampled_dispersion(table, counts) for table in tables],
+    )
+    return Estimates({"hv": hv[headline], "mip": mip, "crd": crd}, hv)
+
+
+def _statistic(observed: Sequence[float], resampled: Sequence[np.ndarray]) -> Statistic:
+    """From one number and one array (R,) per seed."""
+    return Statistic(np.array(observed), np.stack(resampled, axis=1))
+
+
+def summarise(
+    run: RunScores, estimates: Estimates | None, objectives: Sequence[str], counts: np.ndarray
+) -> dict[str, Any]:
+    """A run's entry of metrics.json. Without estimates (the experts), its metrics are None."""
+    seeds: dict[str, dict[str, Any]] = {}
+    for i, seed in enumerate(sorted(run.rewards)):
+        points = run.rewards[seed].mean(axis=1)
+        seeds[str(seed)] = {"points": points.tolist()} | dict.fromkeys(
+            ("hv", "mip", "crd", "control", "decodability")
+        )
+        if estimates:
+            seeds[str(seed)] |= {
+                **{key: float(s.observed[i]) for key, s in estimates.headline.items()},
+                "control": dict(
+                    zip(objectives, control(run.vectors, points).tolist(), strict=True)
+                ),
+                "decodability": decodability(run.likelihoods[seed]),
+            }
+    means = np.mean([run.rewards[seed] for seed in sorted(run.rewards)], axis=0)
+    low, high = np.quantile(resampled_points(means, counts), TAILS, axis=0)
+    health = response_health(run.responses)
+    summary: dict[str, Any] = {
+        "method": run.method,
+        "label": run_label(run.name),
+        "beta_w": run.beta_w,
+        "vectors": run.vectors.tolist(),
+        "seeds": seeds,
+        **dict.fromkeys(("hv", "mip", "crd", "hv_by_reference", "decodability", "control")),
+        "points": run.points.tolist(),
+        "points_low": low.tolist(),
+        "points_high": high.tolist(),
+        "health": health,
+    }
+    if estimates:
+        summary |= {key: s.summary() for key, s in estimates.headline.items()}
+        summary["hv_by_reference"] = {
+            name: s.summary() for name, s in estimates.hv_by_reference.items()
+        }
+        summary["decodability"] = over_seeds([s["decodability"] for s in seeds.values()])
+        summary["control"] = {
+            o: over_seeds([s["control"][o] for s in seeds.values()]) for o in objectives
+        }
+    return summary | {"warnings": warnings(health, summary["control"])}
+
+
+def response_health(scores: pd.DataFrame) -> dict[str, float]:
+    """Shares of responses that are empty, that equal the most common one, and that finished."""
+    text = scores["response"]
+    return {
+        "empty": float((text == "").mean()),
+        "most_common": float(text.value_counts(normalize=True).iloc[0]),
+        "finished": float(scores["finished"].mean()),
+        "tokens": float(scores["tokens"].mean()),
+    }
+
+
+def warnings(
+    health: Mapping[str, float], control_means: Mapping[str, Mapping[str, Any]] | None
+) -> list[str]:
+    """What a reader must know before believing a row of the table."""
+    found = []
+    if health["empty"] > COLLAPSED_SHARE:
+        found.append(f"collapsed: {health['empty']:.0%} of the responses are empty")
+    elif health["most_common"] > COLLAPSED_SHARE:
+        found.append(f"collapsed: {health['most_common']:.0%} of the responses are identical")
+    if control_means is not None:
+        mean_control = np.mean([c["mean"] for c in control_means.values()])
+        if mean_control < VISIBLE_CONTROL:
+            found.append(f"w has no visible effect: mean control {mean_control:.2f}")
+    return found

@@ -1,0 +1,1 @@
+"""Policies: loading, prompting, sampling, merging, and how they are told the preference vector."""

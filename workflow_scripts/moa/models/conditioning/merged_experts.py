@@ -1,0 +1,56 @@
+"""w merges single-reward experts: Rewarded Soups, and at a unit vector one RLHF expert alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from peft import LoraConfig, get_peft_model, set_peft_model_state_dict
+from safetensors.torch import load_file
+
+from moa.models.merging import State, merge
+from moa.models.policies import ADAPTER, load_policy
+from moa.preferences import build_prompt, uniform
+
+
+class MergedExperts:
+    """A model per w, made in place; the prompt says the same for every w, as the experts saw it."""
+
+    one_model = False
+
+    def __init__(
+        self,
+        model: Any,
+        experts: Sequence[State],
+        how: str,
+        objectives: Sequence[str],
+        decimals: int,
+    ) -> None:
+        self.model, self.experts, self.how = model, experts, how
+        self.objectives, self.decimals = objectives, decimals
+
+    def at(self, w: Sequence[float]) -> Any:
+        set_peft_model_state_dict(self.model, merge(self.experts, w, self.how))
+        return self.model
+
+    def prompt(self, x: str, w: Sequence[float]) -> str:
+        return build_prompt(x, self.objectives, uniform(len(self.objectives)), self.decimals)
+
+
+def load(inputs: dict[str, Path], params: dict[str, Any]) -> MergedExperts:
+    """inputs: base, sft, expert/<objective> for every objective."""
+    settings, objectives = params["evaluation"], params["objectives"]
+    folders = [inputs[f"expert/{objective}"] / ADAPTER for objective in objectives]
+    model = load_policy(inputs["base"], [inputs["sft"]], settings["dtype"])
+    wide = LoraConfig.from_pretrained(folders[0])
+    wide.r, wide.lora_alpha = wide.r * len(folders), wide.lora_alpha * len(folders)
+    wide.lora_dropout, wide.inference_mode = 0.0, True
+    device = next(model.parameters()).device
+    return MergedExperts(
+        get_peft_model(model, wide).eval(),
+        [load_file(folder / "adapter_model.safetensors", device=str(device)) for folder in folders],
+        params["merge"],
+        objectives,
+        settings["decimals"],
+    )

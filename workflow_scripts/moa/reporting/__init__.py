@@ -1,0 +1,1 @@
+"""From metrics to what people read: figures and tables. Imports no torch."""

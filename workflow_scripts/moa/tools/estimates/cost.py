@@ -1,0 +1,195 @@
+"""GPU-hours of every job, from token counts and stated throughputs.
+
+FLOPs per token: 2 per weight forward; backward 2 more per frozen weight (no gradient of its own) and 4 per
+LoRA weight; gradient checkpointing makes the layers' forward pass twice. Attention's own products are left
+out (about 5 % at a thousand tokens). Decoding reads all weights and the KV cache once per step.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from moa.tools.estimates.jobs import ALL_TRAIN, BYTES, CONDITION_TOKENS, MERGED, GpuJob
+from moa.tools.estimates.tensors import Policy
+
+HOUR = 3600
+Parts = dict[str, float]  # what -> seconds on one GPU
+
+
+@dataclass(frozen=True)
+class Assumptions:
+    """What no config says. prompt_tokens: mean, with the weights; response_tokens: mean.
+
+    flops: an A100's bfloat16 peak per second, of which passes over whole sequences reach `utilisation`.
+    bandwidth: an A100-40GB's bytes per second, of which a decoding step in eager PyTorch reaches
+    `decoding`.
+    """
+
+    prompt_tokens: float = 150
+    response_tokens: float = 100
+    flops: float = 312e12
+    utilisation: float = 0.35
+    bandwidth: float = 1555e9
+    decoding: float = 0.3
+
+    def lines(self) -> list[str]:
+        return [
+            f"{self.prompt_tokens:g} tokens in a mean prompt (weights included), "
+            f"{self.response_tokens:g} in a mean response; one data row per prompt, "
+            f"and {ALL_TRAIN} train prompts where n_train is null",
+            f"training, scoring and reading prompts at {self.utilisation:.0%} of "
+            f"{self.flops / 1e12:g} TFLOP/s (A100, bfloat16)",
+            f"decoding at {self.decoding:.0%} of {self.bandwidth / 1e9:g} GB/s; every batch is decoded "
+            "to max_new_tokens, since its longest response decides",
+            "RiC keeps 1 - quantile^objectives of samples and offline responses, as if objectives were "
+            "independent",
+            "a job holds its oracles' GPU (second_gpu) all the time; loading, checkpoints, and copies "
+            "of offloaded oracles are not counted, nor are jobs without a GPU",
+        ]
+
+
+def seconds(job: GpuJob, given: Assumptions) -> Parts:
+    """What a job takes, by part, if one GPU does all of it.
+
+    Raises: ConfigError if the shape of a model is not written down.
+    """
+    return _COSTS[job.stage](_Counter(job, given))
+
+
+def gpu_hours(job: GpuJob, given: Assumptions) -> float:
+    """GPUs held times hours."""
+    processes = job.operation["processes"] if "settings" in job.params else 1
+    return sum(seconds(job, given).values()) * job.gpus / processes / HOUR
+
+
+class _Counter:
+    """Seconds of the passes that a job is made of."""
+
+    def __init__(self, job: GpuJob, given: Assumptions) -> None:
+        self.job, self.given = job, given
+        self.p, self.r = given.prompt_tokens, given.response_tokens
+
+    @property
+    def policy(self) -> Policy:
+        return Policy(self.job.shape, BYTES[self.job.settings["dtype"]], self.job.lora)
+
+    def forward(self, tokens: float, columns: float, adapters: bool) -> float:
+        """columns: tokens with logits."""
+        shape = self.policy.shape
+        adapter = shape.adapter_parameters(self.job.lora) if adapters else 0
+        layers = (shape.matrix_parameters + adapter) * tokens
+        return self._compute(2 * (layers + shape.output_parameters * columns))
+
+    def training(self, tokens: float, columns: float) -> float:
+        """Forward and backward, and the layers' forward again where they are checkpointed."""
+        shape = self.policy.shape
+        adapter = shape.adapter_parameters(self.job.lora) * tokens
+        layers = shape.matrix_parameters * tokens
+        backward = 2 * layers + 4 * adapter + 2 * shape.output_parameters * columns
+        again = 2 * (layers + adapter) if self.job.settings["gradient_checkpointing"] else 0
+        return self.forward(tokens, columns, adapters=True) + self._compute(backward + again)
+
+    def sampling(self, prompts: float, samples: int, batch: int, adapters: bool) -> float:
+        """`prompts` prompts read, and `samples` responses to each decoded, `batch` prompts at a time."""
+        policy = self.policy
+        rows = min(batch, prompts) * samples
+        weights = policy.weights + (policy.adapter if adapters else 0)
+        read = weights + policy.kv_cache(rows * (self.p + self.r / 2))
+        step = read / (self.given.bandwidth * self.given.decoding)
+        steps = math.ceil(prompts / batch) * self.job.settings["max_new_tokens"]
+        return self.forward(prompts * self.p, prompts, adapters) + steps * step
+
+    def scoring(self, responses: float) -> float:
+        """By all oracles of the job."""
+        per_token = 2 * sum(shape.matrix_parameters for shape, _ in self.job.oracles)
+        return self._compute(per_token * responses * (self.p + self.r))
+
+    def _compute(self, flops: float) -> float:
+        return flops / (self.given.flops * self.given.utilisation)
+
+
+def _sft(c: _Counter) -> Parts:
+    examples = c.job.data["n_train"] * c.job.settings["epochs"]
+    return {"training": c.training(examples * (c.p + c.r), examples * c.r)}
+
+
+def _online(c: _Counter) -> Parts:
+    """The tree pass reads a prompt once, and two responses under each of its conditions."""
+    s = c.job.settings
+    prompts = c.job.data["n_train"] * s["epochs"]
+    conditions = 2 if s["beta_w"] > 0 else 1
+    more = (conditions - 1) * CONDITION_TOKENS * len(c.job.params["objectives"])
+    columns = prompts * conditions * 2 * c.r
+    tokens = prompts * (c.p + more) + columns
+    return {
+        "sampling": c.sampling(prompts, 2, s["micro_batch_size"], adapters=True),
+        "scoring": c.scoring(2 * prompts),
+        "reference": c.forward(tokens, columns, adapters=False),
+        "training": c.training(tokens, columns),
+    }
+
+
+def _expert(c: _Counter) -> Parts:
+    """RLOO: TRL reads every response with its whole prompt, and twice without gradients."""
+    s = c.job.settings
+    prompts = c.job.data["n_train"] * s["epochs"]
+    rows = prompts * s["generations"]
+    tokens, columns = rows * (c.p + c.r), rows * c.r
+    return {
+        "sampling": c.sampling(prompts, s["generations"], s["micro_batch_size"], adapters=True),
+        "scoring": c.scoring(rows),
+        "reference": 2 * c.forward(tokens, columns, adapters=True),
+        "training": c.training(tokens, columns),
+    }
+
+
+def _ric(c: _Counter) -> Parts:
+    s, n = c.job.settings, c.job.data["n_train"]
+    kept = 1 - s["quantile"] ** len(c.job.params["objectives"])
+    offline = 2 * n * s["epochs"]  # chosen and rejected
+    rounds = s["rounds"] * kept * (n + 2 * n) * s["round_epochs"]
+    return {
+        "sampling": s["rounds"] * c.sampling(n, 1, s["micro_batch_size"], adapters=True),
+        "scoring": c.scoring(s["rounds"] * n),
+        "training": c.training((offline + rounds) * (c.p + c.r), (offline + rounds) * c.r),
+    }
+
+
+def _generate(c: _Counter) -> Parts:
+    """Responses to a block of vectors."""
+    m, merged = len(c.job.params["vectors"]), c.job.params["conditioning"] == MERGED
+    n, batch = c.job.data["n_test"], c.job.settings["batch_size"]
+    return {"sampling": m * c.sampling(n, 1, batch, adapters=merged)}
+
+
+def _likelihoods(c: _Counter) -> Parts:
+    """Of some prompts' responses under every vector, given every vector."""
+    m, merged = len(c.job.params["vectors"]), c.job.params["conditioning"] == MERGED
+    groups, conditions = (m, 1) if merged else (1, m)
+    passes = groups * math.ceil(m / max(1, c.job.settings["batch_size"] // conditions))
+    prompts, columns = c.job.params["decodability_prompts"], m * m * c.r
+    tokens = prompts * (passes * c.p + columns)
+    return {"likelihoods": c.forward(tokens, prompts * columns, adapters=merged)}
+
+
+def _score(c: _Counter) -> Parts:
+    vectors = c.job.entry.inputs["generate"].spec["params"]["vectors"]
+    return {"scoring": c.scoring(len(vectors) * c.job.data["n_test"])}
+
+
+def _score_offline(c: _Counter) -> Parts:
+    return {"scoring": c.scoring(2 * c.job.data["n_train"])}
+
+
+_COSTS: dict[str, Callable[[_Counter], Parts]] = {
+    "sft": _sft,
+    "online": _online,
+    "expert": _expert,
+    "ric": _ric,
+    "generate": _generate,
+    "likelihoods": _likelihoods,
+    "score": _score,
+    "oracle_stats": _score_offline,
+}

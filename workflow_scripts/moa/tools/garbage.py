@@ -1,0 +1,192 @@
+"""What a store holds that none of the given configs refers to, and how that is deleted.
+
+Looked at is only what the workflow recognisably made: `<stage>/<name>-<key>/` in the store, `work/<key>/`
+beside it, and the hidden names that both get while they are replaced or deleted.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import re
+import shutil
+import stat
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from moa.runtime.attempts import ATTEMPTS
+from moa.runtime.locks import LOCK, is_locked
+from moa.runtime.publishing import is_published, work_folder
+from moa.workflow.entries import SCRIPTS, Entry
+
+_ENTRY = re.compile(r"[A-Za-z0-9_-]+-([0-9a-f]{12})")
+_WORK = re.compile(r"[0-9a-f]{12}")
+_HIDDEN = re.compile(r"\.([A-Za-z0-9_-]+-)?[0-9a-f]{12}\.old-[0-9]+")
+_COMPARED = ("params", "code", "versions", "inputs", "store_version")
+# What is not a result may be in the making, and shows no lock before its job has begun.
+GRACE_SECONDS = 86400.0
+
+PLANNED, RUNNING, NEEDED, YOUNG = (
+    "in a given config",
+    "running",
+    "an input of what is kept",
+    "unfinished and younger than a day",
+)
+
+
+@dataclass(frozen=True)
+class Folder:
+    """kind: entry, unpublished, work or hidden. key: empty if hidden. changed: Unix time.
+
+    kept, garbage: the reason for the one or the other; the other is empty.
+    """
+
+    path: Path
+    kind: str
+    key: str
+    spec: Mapping[str, Any]
+    size: int
+    changed: float
+    kept: str = ""
+    garbage: str = ""
+
+    @property
+    def label(self) -> str:
+        """<stage>/<name>-<key>; of a work folder, also what it is the work on."""
+        label = f"{self.path.parent.name}/{self.path.name}"
+        if self.kind == "work" and self.spec:
+            label += f" ({self.spec['stage']}/{self.spec['name']})"
+        return label
+
+
+def whole_configs(folder: Path) -> list[Path]:
+    """The .yaml files of a folder that say what to run; others, like the schema, are left out.
+
+    One that cannot be parsed counts: to leave it out would make garbage of its entries.
+    """
+    found = []
+    for path in sorted(folder.glob("*.yaml")):
+        try:
+            raw = yaml.safe_load(path.read_text())
+        except yaml.YAMLError:
+            raw = {"tasks": None}
+        if isinstance(raw, dict) and raw.keys() & {"tasks", "runs"}:
+            found.append(path)
+    return found
+
+
+def survey(stores: Mapping[Path, Iterable[Entry]], now: float) -> dict[Path, list[Folder]]:
+    """All folders of each store and of the work beside it, each with why it is kept or garbage.
+
+    stores: a store's folder -> all that the given configs plan in it. now: Unix time.
+    """
+    planned = {store: list(entries) for store, entries in stores.items()}
+    # Stores that lie side by side have their work folders in common.
+    anywhere = {a.key for entries in planned.values() for a in entries}
+    return {
+        store: _judge(_folders(store), entries, anywhere, now) for store, entries in planned.items()
+    }
+
+
+def delete(folder: Folder) -> None:
+    """Delete a folder; under its own name it is whole or gone at every moment.
+
+    Raises: BlockingIOError if a job has begun in it since the survey; OSError if it cannot be deleted.
+    """
+    path = folder.path
+    with ExitStack() as stack:
+        if folder.kind == "work":
+            lock = stack.enter_context(open(path / LOCK, "a"))
+            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if folder.kind != "hidden":
+            path = path.rename(path.with_name(f".{path.name}.old-{os.getpid()}"))
+    shutil.rmtree(path)
+
+
+def _judge(
+    folders: list[Folder], planned: list[Entry], anywhere: set[str], now: float
+) -> list[Folder]:
+    wanted = {a.key for a in planned}
+    running = {f.key for f in folders if f.kind == "work" and is_locked(f.path)}
+    kept: dict[Path, str] = {}
+    for f in folders:
+        if f.key in (anywhere if f.kind == "work" else wanted):
+            kept[f.path] = PLANNED
+        elif f.key in running:
+            kept[f.path] = RUNNING
+        elif _may_be_in_the_making(f) and now - f.changed < GRACE_SECONDS:
+            kept[f.path] = YOUNG
+    todo = [f for f in folders if kept.get(f.path) in (PLANNED, RUNNING)]
+    while todo:
+        needed = {rel.rsplit("-", 1)[1] for rel in todo.pop().spec.get("inputs", {}).values()}
+        for f in folders:
+            if f.key in needed and f.path not in kept:
+                kept[f.path] = NEEDED
+                todo.append(f)
+    return [
+        replace(f, kept=kept[f.path]) if f.path in kept else replace(f, garbage=_reason(f, planned))
+        for f in folders
+    ]
+
+
+def _may_be_in_the_making(folder: Folder) -> bool:
+    if folder.kind == "work":  # its job may wait for its turn
+        return not any((folder.path / name).exists() for name in ("out", ATTEMPTS))
+    return folder.kind in ("unpublished", "hidden")
+
+
+def _reason(folder: Folder, planned: list[Entry]) -> str:
+    if folder.kind == "hidden":
+        return "left over from replacing or deleting"
+    if folder.kind == "unpublished":
+        return "no manifest, so no result"
+    spec = folder.spec
+    namesakes = [a for a in planned if (a.stage, a.name) == (spec.get("stage"), spec.get("name"))]
+    if not namesakes:
+        return "no given config has it"
+    differences = [[k for k in _COMPARED if a.spec[k] != spec.get(k)] for a in namesakes]
+    fewest: list[str] = min(differences, key=len)
+    return f"made from other {', '.join(fewest)}"
+
+
+def _folders(store: Path) -> list[Folder]:
+    found = []
+    for stage in SCRIPTS:
+        for path in _subfolders(store / stage):
+            if match := _ENTRY.fullmatch(path.name):
+                kind = "entry" if is_published(path) else "unpublished"
+                found.append(_folder(path, kind, match[1]))
+            elif _HIDDEN.fullmatch(path.name):
+                found.append(_folder(path, "hidden", ""))
+    for path in _subfolders(work_folder(store, "key").parent):
+        if _WORK.fullmatch(path.name) and any((path / n).exists() for n in ("spec.json", "out")):
+            found.append(_folder(path, "work", path.name))
+        elif _HIDDEN.fullmatch(path.name):
+            found.append(_folder(path, "hidden", ""))
+    return found
+
+
+def _subfolders(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        return []
+    return sorted(p for p in folder.iterdir() if p.is_dir() and not p.is_symlink())
+
+
+def _folder(path: Path, kind: str, key: str) -> Folder:
+    """Its size in bytes, when anything in it last changed, and its spec.json if it has one."""
+    size, changed, spec = 0, 0.0, {}
+    with suppress(FileNotFoundError):
+        spec = json.loads((path / "spec.json").read_text())
+    for parent, _, names in os.walk(path):
+        for name in (".", *names):
+            with suppress(FileNotFoundError):  # a running job removes its older checkpoints
+                info = os.lstat(os.path.join(parent, name))
+                size += info.st_size if stat.S_ISREG(info.st_mode) else 0
+                changed = max(changed, info.st_ctime)  # unlike st_mtime, it tells of a rename
+    return Folder(path, kind, key, spec, size, changed)

@@ -1,0 +1,182 @@
+"""How far the runs of a config are, read from the store and from the work folders of its jobs.
+
+Reads files only, so it can be asked at any time and from any machine that sees the store.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from moa.runtime.attempts import json_lines, last_attempt
+from moa.runtime.locks import is_locked
+from moa.runtime.publishing import is_published, read_manifest, work_folder
+from moa.tools.terminal import duration
+from moa.workflow.entries import Entry
+from moa.workflow.plan import Plan
+
+DONE, RUNNING, FAILED, WAITING, NOT_BEGUN = STATES = (
+    "done",
+    "running",
+    "failed",
+    "waiting for retry",
+    "not begun",
+)
+COLUMNS = ("run/seed", "stage", "state", "try", "saved, age", "rewards", "slurm")
+METRICS = "metrics.jsonl"
+
+
+@dataclass(frozen=True)
+class JobState:
+    """How a job stands. attempt, slurm_job, message: of its last attempt, as far as it wrote them."""
+
+    state: str
+    attempt: int | None = None
+    slurm_job: str | None = None
+    message: str = ""
+
+
+class Status:
+    """The states of all jobs of a plan, at one moment. now: Unix time."""
+
+    def __init__(self, plan: Plan, now: float) -> None:
+        self.plan, self.now = plan, now
+        self.store = Path(plan.config["store"])
+        self.states = {rel: job_state(self.store, a) for rel, a in plan.entries.items()}
+
+    def rows(self, task: str) -> list[tuple[str, ...]]:
+        """The COLUMNS of a task: a row per run and seed, and one more for each further job under way.
+
+        The stage is the one that the run is at, which may be one that it shares with other runs.
+        """
+        return [
+            (f"{run}/{seed}", *self._row(ends, job))
+            for (of, run, seed), ends in self.plan.ends.items()
+            if of == task
+            for job in self._at(ends)
+        ]
+
+    def summary(self) -> str:
+        """How many jobs there are in each state, figures and tables among them."""
+        count = Counter(job.state for job in self.states.values())
+        return f"{len(self.states)} jobs: " + ", ".join(f"{count[s]} {s}" for s in STATES)
+
+    def failures(self) -> list[str]:
+        """Of each failed job: what it is, where its log is, and the last line of its message."""
+        return [
+            f"{a.rel} failed: {(self.states[rel].message.splitlines() or ['no message'])[-1]}\n"
+            f"  {work_folder(self.store, a.key) / 'log.txt'}"
+            for rel, a in self.plan.entries.items()
+            if self.states[rel].state == FAILED
+        ]
+
+    def _at(self, ends: list[Entry]) -> list[Entry]:
+        """The jobs that a run is at: those that have begun, else one that could; its last if done."""
+        could = list({a.rel: a for end in ends for a in self._next(end)}.values())
+        begun = [a for a in could if self.states[a.rel].state != NOT_BEGUN]
+        return begun or could[:1] or ends[-1:]
+
+    def _next(self, entry: Entry) -> list[Entry]:
+        """The unfinished jobs on the way to an entry whose inputs are all there."""
+        if self.states[entry.rel].state == DONE:
+            return []
+        upstream = {a.rel: a for i in entry.inputs.values() for a in self._next(i)}
+        return list(upstream.values()) or [entry]
+
+    def _row(self, ends: list[Entry], job: Entry) -> tuple[str, ...]:
+        state = self.states[job.rel]
+        own = own_jobs(ends)
+        if state.state == DONE:
+            seconds = sum(read_manifest(self.store / a.rel)["wall_seconds"] for a in own)
+            saved = f"took {duration(seconds)}"
+        else:
+            last = last_saved(work_folder(self.store, job.key) / "checkpoints")
+            saved = f"{last[0]} {duration(self.now - last[1])}" if last else ""
+        rewards = {name: r for a in own for name, r in last_rewards(self.store, a).items()}
+        objectives = ends[0].spec["params"]["objectives"]
+        shown = [f"{rewards[o]:.2f}" if o in rewards else "-" for o in objectives]
+        return (
+            f"{job.stage} {part_of(job)}".strip(),
+            state.state,
+            str(state.attempt or ""),
+            saved,
+            " ".join(shown) if rewards else "",
+            state.slurm_job or "",
+        )
+
+
+def job_state(store: Path, entry: Entry) -> JobState:
+    """How the job of an entry stands, by its lock, its entry and its last attempt, in this order."""
+    work = work_folder(store, entry.key)
+    last = last_attempt(work)
+    known = (last.get("attempt"), last.get("slurm_job"), last.get("message") or "")
+    if is_locked(work):
+        return JobState(RUNNING, *known)
+    if is_published(store / entry.rel):
+        return JobState(DONE)
+    if not last or last.get("outcome") == "published":  # its entry was deleted since
+        return JobState(NOT_BEGUN)
+    return JobState(FAILED if last.get("outcome") == "failed" else WAITING, *known)
+
+
+def part_of(job: Entry) -> str:
+    """What tells a job from others of its stage and run: an objective, the numbers of its vectors."""
+    if job.stage == "expert":
+        return job.spec["params"]["objective"]
+    block = re.search(r"-v(\d+-\d+)$", job.name)
+    return block[1] if block else ""
+
+
+def own_jobs(ends: list[Entry]) -> list[Entry]:
+    """What a run's seed has for itself: training after SFT, generation, and its ends."""
+    generated = [a for end in ends for a in end.inputs.values() if a.stage == "generate"]
+    before = [a for job in generated for a in job.inputs.values()]
+    trained = [a for a in before if a.stage in ("online", "expert", "ric")]
+    return list({a.rel: a for a in [*trained, *generated, *ends]}.values())
+
+
+def last_saved(checkpoints: Path) -> tuple[str, float] | None:
+    """What a job saved last, and when (Unix time): a step, a finished part of RiC, or shards."""
+    saved: list[tuple[float, str]] = []
+    for folder in [*checkpoints.glob("checkpoint-*"), *checkpoints.glob("*/checkpoints/*")]:
+        if not re.fullmatch(r"checkpoint-\d+", folder.name):
+            continue
+        part = "" if folder.parent == checkpoints else f"{folder.parent.parent.name} "
+        # A running job removes older checkpoints, and in the end all it worked on.
+        with suppress(FileNotFoundError):
+            path = folder / "trainer_state.json"
+            state = json.loads(path.read_text())
+            step = f"{part}{state['global_step']}/{state['max_steps']}"
+            saved.append((path.stat().st_mtime, step))
+    with suppress(FileNotFoundError):
+        for done in checkpoints.glob("*/done"):
+            saved.append((done.stat().st_mtime, f"{done.parent.name} done"))
+        for folder in (checkpoints, *checkpoints.glob("*")):
+            if shards := list(folder.glob("*-*.parquet")):
+                part = "" if folder == checkpoints else f"{folder.name} "
+                saved.append(
+                    (max(p.stat().st_mtime for p in shards), f"{part}{len(shards)} shards")
+                )
+    if not saved:
+        return None
+    when, what = max(saved)
+    return what, when
+
+
+def last_rewards(store: Path, entry: Entry) -> dict[str, float]:
+    """objective -> raw reward in the last line that logged any; of RiC's rounds, their samples'."""
+    checkpoints = work_folder(store, entry.key) / "checkpoints"
+    published = store / entry.rel / METRICS
+    lines = json_lines(published if published.exists() else checkpoints / METRICS)
+    if entry.stage == "ric" and not lines:  # written at its end; until then its rounds tell
+        rounds = sorted(checkpoints.glob("round*/sampled.json"), key=lambda p: p.stat().st_mtime)
+        lines = [json.loads(path.read_text()) for path in rounds]
+    for line in reversed(lines):
+        rewards = {k.removeprefix("reward_"): v for k, v in line.items() if k.startswith("reward_")}
+        if rewards:
+            return rewards
+    return {}

@@ -1,0 +1,12 @@
+"""Base models: one file per kind. `kind: some_name` means `moa/training/bases/some_name.py`.
+
+A kind offers `build(params, inputs, out)`, which leaves a folder that `from_pretrained` loads:
+model, configuration and tokenizer, with a pad token distinct from EOS.
+"""
+
+from __future__ import annotations
+
+
+def module_name(kind: str) -> str:
+    """The module that implements a kind."""
+    return f"moa.training.bases.{kind}"

@@ -1,0 +1,97 @@
+"""A small Llama with a word-level tokenizer, trained from scratch on the synthetic world.
+
+Its corpus is mixed-style responses to all requests, under weight blocks of two or three objectives,
+and some under blocks of desired rewards (RiC's form), so it knows the words and the forms of a
+prompt; both are drawn at random there, so the responses ignore them.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from tokenizers import Tokenizer, models, pre_tokenizers
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+from moa.datasets import world
+from moa.models.goals import build_goal_prompt
+from moa.preferences import build_prompt, sample_weights
+from moa.training.sft import tokenize_example, train_sft
+
+REQUIRES = ("torch", "transformers", "tokenizers", "trl")
+GOAL_EVERY = 5
+
+
+def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
+    """Train and save model and tokenizer. params: see `base.scratch_llama` in the schema."""
+    tokenizer = build_tokenizer()
+    torch.manual_seed(params["seed"])
+    model = LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=params["hidden_size"],
+            intermediate_size=params["hidden_size"] * 3,
+            num_hidden_layers=params["layers"],
+            num_attention_heads=params["heads"],
+            max_position_embeddings=128,
+            tie_word_embeddings=False,
+            bos_token_id=None,
+            eos_token_id=tokenizer.eos_token_id,
+            pad_token_id=tokenizer.pad_token_id,
+        )
+    )
+    examples = [
+        tokenize_example("", text, tokenizer, max_response_tokens=10**9)
+        for text in corpus(params["documents"], params["seed"])
+    ]
+    train_sft(
+        model,
+        tokenizer,
+        examples,
+        {**params, "dtype": "float32", "micro_batch_size": params["batch_size"]},
+        {"report_to": [], "checkpoint_minutes": 60},
+        checkpoints=out.parent / "checkpoints",
+        seed=params["seed"],
+        title="base",
+    )
+    model.save_pretrained(out)
+    tokenizer.save_pretrained(out)
+
+
+def build_tokenizer() -> PreTrainedTokenizerFast:
+    """One token per word; numbers are split into digits, as the tokenizers of real models do."""
+    words = ["<pad>", "</s>", "<unk>", "Human:", "Assistant:", ".", "-", *"0123456789"]
+    words += [*world.OBJECTIVES, *world.vocabulary()]
+    tokenizer = Tokenizer(models.WordLevel({w: i for i, w in enumerate(words)}, unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.WhitespaceSplit(),
+            pre_tokenizers.Digits(individual_digits=True),
+        ]
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, pad_token="<pad>", eos_token="</s>", unk_token="<unk>"
+    )
+
+
+def corpus(documents: int, seed: int) -> list[str]:
+    """Prompt and mixed-style response, under random weights for two or three objectives.
+
+    Every GOAL_EVERY-th document has random desired rewards in place of weights.
+    """
+    rng = np.random.default_rng(seed)
+    requests = world.prompts()
+    texts = []
+    for i in range(documents):
+        prompt = requests[rng.integers(len(requests))]
+        k = int(rng.integers(2, 4))
+        objectives = world.OBJECTIVES[:k]
+        if i % GOAL_EVERY == 0:
+            text = build_goal_prompt(prompt, objectives, rng.uniform(-3, 3, k))
+        else:
+            w = sample_weights(1, 0.5, k, rng)[0]  # corners are common, so 1.00 is no rare word
+            text = build_prompt(prompt, objectives, list(w))
+        texts.append(f"{text} {world.mixed_style_response(prompt, rng)}")
+    return texts

@@ -1,0 +1,162 @@
+"""Single-reward RLHF experts with TRL's RLOO: the parts of Rewarded Soups.
+
+The paper follows code written for PPO in a TRL that no longer exists; RLOO is REINFORCE with a
+leave-one-out baseline and the same KL penalty (Ahmadian et al. 2024), without a value model.
+All experts of a seed start from its SFT policy with one LoRA initialisation, so that their weight
+changes can be added. Prompts carry equal weights, which say nothing about what is wanted.
+Responses are sampled as everywhere else, from streams keyed by (seed, step, prompt).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate.utils import gather_object
+from datasets import Dataset
+from peft import PeftModel
+from torch.utils.data import Sampler
+from transformers import PreTrainedTokenizerBase
+from trl import RLOOConfig, RLOOTrainer
+
+from moa.models.sampling import clean_response, generate, sample_streams
+from moa.oracles.base import Oracle, score_all
+from moa.preferences import build_prompt, uniform
+from moa.training.loop import argument_values, train
+
+RESPONSES = 6  # what a random stream is for; 1 to 5 belong to other stages
+
+
+class EpochOrder(Sampler[int]):
+    """TRL's order of the prompts, but drawn anew from (seed, epoch).
+
+    TRL's own sampler draws all epochs from one generator, which a resumed run would begin again.
+    """
+
+    def __init__(self, sampler: Any, seed: int, epoch: Callable[[], int]) -> None:
+        self.sampler, self.seed, self.epoch = sampler, seed, epoch
+
+    def __iter__(self) -> Iterator[int]:
+        self.sampler.generator.manual_seed(self.seed + self.epoch())
+        yield from self.sampler
+
+    def __len__(self) -> int:
+        return len(self.sampler)
+
+
+class ExpertTrainer(RLOOTrainer):
+    """RLOOTrainer that samples by `moa.models.sampling`, and logs what is the same in equal runs.
+
+    settings: the config's `experts` section, resolved. A row of its data has `prompt`, `prompt_id`
+    and what the reward function takes.
+    """
+
+    def __init__(
+        self, objective: str, settings: dict[str, Any], run_seed: int, **arguments: Any
+    ) -> None:
+        self.objective, self.settings, self.run_seed = objective, settings, run_seed
+        super().__init__(**arguments)
+
+    def _get_train_sampler(self, dataset: Dataset | None = None) -> EpochOrder:
+        sampler = super()._get_train_sampler(dataset)
+        return EpochOrder(sampler, self.run_seed, lambda: int(self.state.epoch or 0))
+
+    def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
+        self._sampled_ids = [row["prompt_id"] for row in inputs]
+        return super()._generate_and_score_completions(inputs)
+
+    def _generate_single_turn(self, prompt_ids: Any, images: Any, fields: Any) -> list[list[int]]:
+        """One response per row; TRL repeats each prompt `generations` times in a row."""
+        s, n = self.settings, self.settings["generations"]
+        step = self.state.global_step
+        keys = [(self.run_seed, RESPONSES, step, i) for i in self._sampled_ids[::n]]
+        sampled = generate(
+            self.accelerator.unwrap_model(self.model),
+            [torch.tensor(ids) for ids in prompt_ids[::n]],
+            sample_streams(keys, n, s["max_new_tokens"]),
+            max_new_tokens=s["max_new_tokens"],
+            temperature=s["temperature"],
+            top_p=s["top_p"],
+            eos_token_id=self.processing_class.eos_token_id,
+            pad_token_id=self.processing_class.pad_token_id,
+            batch_size=s["micro_batch_size"],
+        )
+        return [ids.tolist() for responses in sampled for ids in responses]
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Keep reward, KL and length; TRL's own lines hold step times, which no key explains."""
+        figures = self._metrics["train"]
+        kept = {
+            f"reward_{self.objective}": figures.pop("reward_raw", []),
+            "kl": figures.pop("kl", []),
+            "tokens": figures.pop("completions/mean_length", []),
+            "finished": [1 - share for share in figures.pop("completions/clipped_ratio", [])],
+        }
+        figures.clear()
+        logs.update({name: sum(v) / len(v) for name, v in kept.items() if v})
+        super().log(logs, start_time)
+
+
+def train_expert(
+    model: PeftModel,
+    tokenizer: PreTrainedTokenizerBase,
+    rows: Sequence[dict[str, Any]],
+    objectives: Sequence[str],
+    oracle: Oracle,
+    mean: float,
+    std: float,
+    settings: dict[str, Any],
+    operation: dict[str, Any],
+    *,
+    checkpoints: Path,
+    seed: int,
+    title: str,
+) -> Path:
+    """Train the adapter of `model` for one oracle's normalised reward; the rest is the reference.
+
+    rows: as `moa.training.online.training_rows` gives them. mean, std: of the oracle's offline
+    rewards. settings: the config's `experts` section, resolved. Returns: the path of metrics.jsonl.
+    """
+    even = uniform(len(objectives))
+    dataset = Dataset.from_list(
+        [
+            {
+                "prompt": build_prompt(row["x"], objectives, even, settings["decimals"]),
+                "raw_prompt": row["prompt"],
+                "prompt_id": row["prompt_id"],
+            }
+            for row in rows
+        ]
+    )
+
+    def reward(
+        completion_ids: list[list[int]], raw_prompt: list[str], log_metric: Any, **_: Any
+    ) -> list[float]:
+        texts = [clean_response(torch.tensor(ids), tokenizer).text for ids in completion_ids]
+        raw = score_all([oracle], list(raw_prompt), texts)[:, 0]
+        log_metric("reward_raw", float(np.mean(gather_object(raw.tolist()))))
+        return ((raw - mean) / std).tolist()
+
+    values = argument_values(settings, operation, checkpoints, seed)
+    values["per_device_train_batch_size"] *= settings["generations"]  # TRL counts responses
+    trainer = ExpertTrainer(
+        oracle.objective,
+        settings,
+        seed,
+        model=model,
+        reward_funcs=reward,
+        args=RLOOConfig(
+            **values,
+            beta=settings["kl"],
+            num_generations=settings["generations"],
+            max_completion_length=settings["max_new_tokens"],
+            temperature=settings["temperature"],
+            top_p=settings["top_p"],
+        ),
+        train_dataset=dataset,
+        processing_class=tokenizer,
+    )
+    return train(trainer, checkpoints, title, settings, operation)

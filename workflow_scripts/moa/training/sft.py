@@ -1,0 +1,107 @@
+"""Supervised fine-tuning on the response under G(x, w), with TRL's SFTTrainer.
+
+w is drawn at random, so the policy learns the format without learning to use w.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from datasets import Dataset
+from transformers import PreTrainedTokenizerBase
+from trl import SFTConfig, SFTTrainer
+
+from moa.models.policies import truncate_prompt
+from moa.preferences import build_prompt, sample_weights
+from moa.training.batches import SharedBatches
+from moa.training.loop import argument_values, train
+
+
+class ResponseTrainer(SharedBatches, SFTTrainer):
+    """SFTTrainer whose steps are the same for any number of processes."""
+
+
+def tokenize_example(
+    prompt: str, response: str, tokenizer: PreTrainedTokenizerBase, max_response_tokens: int
+) -> dict[str, list[int]]:
+    """`input_ids` and `labels` of prompt + " " + response + EOS; the loss falls on the response only.
+
+    The text is tokenised whole, as a reader would; where the seam merges with the prompt, the
+    merged token counts as response. A cut response gets no EOS, so stopping early is not learned.
+    """
+    prompt_ids = tokenizer(prompt)["input_ids"] if prompt else []
+    ids = tokenizer(f"{prompt} {response}" if prompt else response)["input_ids"]
+    start = next(
+        (i for i, (a, b) in enumerate(zip(prompt_ids, ids, strict=False)) if a != b),
+        min(len(prompt_ids), len(ids)),
+    )
+    room = start + max_response_tokens
+    ids = [*ids, tokenizer.eos_token_id] if len(ids) < room else ids[:room]
+    return {"input_ids": ids, "labels": [-100] * start + ids[start:]}
+
+
+def conditioned_examples(
+    rows: Sequence[dict[str, Any]],
+    objectives: Sequence[str],
+    settings: dict[str, Any],
+    tokenizer: PreTrainedTokenizerBase,
+    seed: int,
+) -> list[dict[str, list[int]]]:
+    """SFT examples of a task: each row's response under a w drawn from Dirichlet(alpha).
+
+    rows: dicts with `prompt`, `prompt_id`, `chosen`, `rejected`; with `response: routed` also
+    `rewards`, a list per candidate of K normalised offline rewards.
+    settings: response (`chosen` or `routed`), alpha, decimals, max_prompt_tokens, max_new_tokens.
+    `routed` draws the paper's routing variable, objective k with probability w_k, and takes the
+    candidate that oracle k scores best: the policy then starts with some dependence on w.
+    """
+    examples = []
+    for row in rows:
+        rng = np.random.default_rng([seed, row["prompt_id"], _text_id(row["chosen"])])
+        w = sample_weights(1, settings["alpha"], len(objectives), rng, settings["decimals"])[0]
+        response = row["chosen"]
+        if settings["response"] == "routed":
+            k = int(rng.choice(len(objectives), p=w / w.sum()))
+            candidates = [y for y in (row["chosen"], row["rejected"]) if y]
+            response = candidates[int(np.argmax([scores[k] for scores in row["rewards"]]))]
+        x = truncate_prompt(row["prompt"], objectives, tokenizer, settings["max_prompt_tokens"])
+        prompt = build_prompt(x, objectives, list(w), settings["decimals"])
+        examples.append(tokenize_example(prompt, response, tokenizer, settings["max_new_tokens"]))
+    return examples
+
+
+def train_sft(
+    model: Any,
+    tokenizer: PreTrainedTokenizerBase,
+    examples: list[dict[str, list[int]]],
+    settings: dict[str, Any],
+    operation: dict[str, Any],
+    *,
+    checkpoints: Path,
+    seed: int,
+    title: str,
+) -> Path:
+    """Train `model` (with an adapter, or all its weights) in place on tokenised examples.
+
+    Returns: the path of `metrics.jsonl`.
+    """
+    trainer = ResponseTrainer(
+        model=model,
+        args=SFTConfig(
+            **argument_values(settings, operation, checkpoints, seed),
+            max_length=None,
+            dataset_kwargs={"skip_prepare_dataset": True},  # tokenised above, exactly as sampled
+        ),
+        train_dataset=Dataset.from_list(examples),
+        processing_class=tokenizer,
+    )
+    return train(trainer, checkpoints, title, settings, operation)
+
+
+def _text_id(text: str) -> int:
+    """Distinguishes the rows of one prompt; stable between processes, unlike hash()."""
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")

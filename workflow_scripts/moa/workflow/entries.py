@@ -1,0 +1,125 @@
+"""One entry of the store: what it is made from, and so its key and its folder.
+
+Fast, and imports nothing that is heavy: it runs whenever the workflow is parsed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from moa.runtime.publishing import MANIFEST
+from moa.workflow.keys import (
+    PACKAGE_ROOT,
+    STORE_VERSION,
+    code_digest,
+    constant,
+    content_key,
+    library_versions,
+)
+
+# stage -> the script of workflow_scripts/ that makes it
+SCRIPTS = {
+    "data": "prepare_data",
+    "base": "build_base",
+    "oracle": "fit_oracle",
+    "oracle_stats": "score_offline",
+    "sft": "train_sft",
+    "online": "train_online",
+    "expert": "train_expert",
+    "ric": "train_ric",
+    "generate": "generate_responses",
+    "score": "score_responses",
+    "likelihoods": "compute_likelihoods",
+    "metrics": "compute_metrics",
+    "table": "write_tables",
+    "figure": "draw_figure",
+}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One entry of the store. `spec` is what its key is made of; `inputs` are upstream entries."""
+
+    stage: str
+    name: str
+    spec: dict[str, Any]
+    inputs: Mapping[str, Entry]
+
+    @cached_property
+    def key(self) -> str:
+        return content_key(self.spec)
+
+    @cached_property
+    def rel(self) -> str:
+        """Its folder, relative to the store."""
+        return f"{self.stage}/{self.name}-{self.key}"
+
+
+Inputs = Mapping[str, Entry]  # role -> upstream entry
+
+
+class Catalogue:
+    """All entries of a config, by folder.
+
+    A name is only a label, so whatever has the same key is one entry: the first name given, or the
+    one under which the store already has it.
+    operation: of the entries that are added next; it enters no key.
+    """
+
+    def __init__(self, store: Path) -> None:
+        self.entries: dict[str, Entry] = {}
+        self.operation: dict[str, Any] = {}
+        self._by_key: dict[str, Entry] = {}
+        self._names = {
+            path.parent.name.rsplit("-", 1)[1]: path.parent.name.rsplit("-", 1)[0]
+            for path in store.glob(f"*/*-*/{MANIFEST}")
+        }
+        self._codes: dict[tuple[str, tuple[str, ...]], tuple[str, list[str]]] = {}
+
+    def add(
+        self,
+        stage: str,
+        name: str,
+        params: dict[str, Any],
+        inputs: Inputs,
+        *,
+        seed: int | None = None,
+        modules: Iterable[str] = (),
+        libraries: Iterable[str] = (),
+    ) -> Entry:
+        """The entry that these make. modules: loaded by name, so that no import shows them."""
+        code, required = self._code(SCRIPTS[stage], tuple(sorted(set(modules))))
+        spec = {
+            "stage": stage,
+            "name": name,
+            "params": params,
+            "seed": seed,
+            "inputs": {role: entry.rel for role, entry in sorted(inputs.items())},
+            "code": code,
+            "versions": library_versions([*libraries, *required]),
+            "store_version": STORE_VERSION,
+            "operation": self.operation,
+        }
+        key = content_key(spec)
+        if key not in self._by_key:
+            label = self._names.get(key, name)
+            entry = Entry(stage, label, {**spec, "name": label}, inputs)
+            self._by_key[key] = self.entries[entry.rel] = entry
+        return self._by_key[key]
+
+    def _code(self, script: str, modules: tuple[str, ...]) -> tuple[str, list[str]]:
+        """The code digest of a script and its modules, and the libraries that these name."""
+        if (script, modules) not in self._codes:
+            required = [name for module in modules for name in constant(module, "REQUIRES", ())]
+            digest = code_digest(PACKAGE_ROOT / f"{script}.py", modules)
+            self._codes[script, modules] = digest, required
+        return self._codes[script, modules]
+
+
+def only(roles: Inputs, prefix: str) -> dict[str, Entry]:
+    """Those whose role starts so."""
+    return {role: entry for role, entry in roles.items() if role.startswith(prefix)}

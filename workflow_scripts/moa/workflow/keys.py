@@ -1,0 +1,171 @@
+"""Content keys: what an entry is made from, as a short hash. Used when the workflow is parsed.
+
+An entry's folder is `<stage>/<name>-<key>` below the store. The key covers the stage, the
+resolved parameters, the seed, the code, the library versions and the keys of the upstream
+entries; not the name. The code counts as its syntax tree, so comments, docstrings and
+formatting do not matter, while any change in the script or in a module of `moa` that it imports,
+directly or not, does. Left out is what can change no result: see `counts`.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+from collections.abc import Iterable
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+STORE_VERSION = 2
+LEFT_OUT = (("moa", "runtime"), ("moa", "workflow"))  # folders whose code enters no key
+PACKAGE_ROOT = Path(__file__).resolve().parents[2]  # the folder that holds `moa`
+
+
+def canonical_json(value: Any) -> str:
+    """JSON with sorted keys and no white space; NaN and unknown types raise ValueError/TypeError."""
+    return json.dumps(
+        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    )
+
+
+def canonical(value: Any) -> Any:
+    """The value with every whole float as an int, at any depth: 1 and 1.0 are one parameter."""
+    if isinstance(value, dict):
+        return {key: canonical(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [canonical(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def content_key(spec: dict[str, Any]) -> str:
+    """First 12 hex digits of sha256 over a spec; inputs count by key alone.
+
+    `name` is only a label, and `operation` (checkpoint interval, trackers) changes no result.
+    """
+    identity = {k: v for k, v in spec.items() if k not in ("name", "operation")}
+    identity["inputs"] = {role: rel.rsplit("-", 1)[1] for role, rel in spec["inputs"].items()}
+    return hashlib.sha256(canonical_json(canonical(identity)).encode()).hexdigest()[:12]
+
+
+def library_versions(names: Iterable[str]) -> dict[str, str]:
+    """Installed versions, without a local suffix: CPU and CUDA builds of torch share a key.
+
+    Raises: ModuleNotFoundError that names the missing distribution and the mend.
+    """
+    return {name: _version(name) for name in sorted(set(names))}
+
+
+@cache
+def _version(name: str) -> str:
+    try:
+        return metadata.version(name).split("+")[0]
+    except metadata.PackageNotFoundError:
+        raise ModuleNotFoundError(
+            f"{name} is not installed, and an entry of this config depends on it: "
+            "run `make setup CONFIG=<your config>`, which installs the locks it needs"
+        ) from None
+
+
+def code_digest(script: Path, modules: Iterable[str] = (), root: Path = PACKAGE_ROOT) -> str:
+    """Digest of a script, of `modules` and of all modules of `moa` that they import, transitively.
+
+    `modules` are those chosen by the config and loaded by name (an oracle kind, a figure), which
+    no import statement shows. Files are read, never imported.
+    """
+    todo = [script, *(path for name in modules for path in _module_files(name, root, True))]
+    seen: dict[Path, str] = {}
+    while todo:
+        path = todo.pop()
+        if path in seen:
+            continue
+        stat = path.stat()
+        if not counts(path.relative_to(root)):
+            continue
+        seen[path], imported = _read_source(path, stat.st_mtime_ns, stat.st_size)
+        for name in imported:
+            todo.extend(_module_files(_absolute(name, path, root), root, False))
+    parts = sorted((p.relative_to(root).as_posix(), d) for p, d in seen.items())
+    return hashlib.sha256(canonical_json(parts).encode()).hexdigest()[:12]
+
+
+def counts(path: Path) -> bool:
+    """Whether a file (relative to PACKAGE_ROOT) is part of the code digest.
+
+    Not what cannot change a result: `moa/runtime/` (how jobs run and publish), `moa/workflow/` (what
+    plans them; no job imports it), and each room's `settings.py` (types and limits of parameters whose
+    resolved values stand in the spec).
+    """
+    return path.parts[:2] not in LEFT_OUT and not (
+        path.parts[0] == "moa" and path.name == "settings.py"
+    )
+
+
+@cache
+def _read_source(path: Path, mtime_ns: int, size: int) -> tuple[str, tuple[str, ...]]:
+    """Digest of the syntax tree without docstrings, and the names that the file imports."""
+    tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+    imported: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            imported.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            stem = "." * node.level + (node.module or "")
+            imported.add(stem)
+            glue = "" if stem.endswith(".") else "."
+            imported.update(stem + glue + alias.name for alias in node.names)
+        elif isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
+            node.body[:] = [n for n in node.body if not _is_text(n)]
+            if not node.body and not isinstance(node, ast.Module):
+                node.body.append(ast.Pass())
+    digest = hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+    return digest, tuple(sorted(imported))
+
+
+def _is_text(node: ast.stmt) -> bool:
+    """A docstring, of whatever it stands below."""
+    return (
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+    )
+
+
+def _absolute(name: str, path: Path, root: Path) -> str:
+    """The absolute name of a possibly relative import that stands in `path`."""
+    level = len(name) - len(name.lstrip("."))
+    if level == 0:
+        return name
+    package = path.relative_to(root).parts[:-1]
+    base = package[: len(package) - (level - 1)]
+    return ".".join([*base, name[level:]]) if name[level:] else ".".join(base)
+
+
+def _module_files(name: str, root: Path, must_exist: bool) -> list[Path]:
+    """Files that importing `moa.x.y` runs: the packages on the way and the module itself."""
+    parts = name.split(".")
+    if parts[0] != "moa":
+        return []
+    files = []
+    for depth in range(1, len(parts) + 1):
+        stem = root.joinpath(*parts[:depth])
+        found = next(
+            (p for p in (stem / "__init__.py", stem.with_suffix(".py")) if p.exists()), None
+        )
+        if found:
+            files.append(found)
+        elif must_exist:
+            raise FileNotFoundError(f"no module {name} below {root}")
+    return files
+
+
+def constant(module: str, name: str, default: Any, root: Path = PACKAGE_ROOT) -> Any:
+    """A literal module-level constant, read from the source without importing the module."""
+    for path in _module_files(module, root, True)[-1:]:
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            targets = node.targets if isinstance(node, ast.Assign) else []
+            targets = [node.target] if isinstance(node, ast.AnnAssign) else targets
+            if any(isinstance(t, ast.Name) and t.id == name for t in targets):
+                return ast.literal_eval(node.value)  # type: ignore[attr-defined]
+    return default

@@ -1,0 +1,46 @@
+"""What jobs ask of a cluster. Decided by `operation` in the config, which enters no key."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from moa.runtime.errors import ConfigError
+from moa.workflow.entries import Entry
+
+TRAINING = ("sft", "online", "expert", "ric")
+WITH_ORACLES = ("online", "expert", "ric")  # the policy and the oracles in one job
+UNSET = "unset"  # what profiles/slurm/config.yaml has where a user's own entry belongs
+SITE = {
+    "slurm_account": "the account that pays (`sacctmgr show assoc user=$USER` lists yours)",
+    "slurm_partition": "a partition with A100s (`sinfo` lists them)",
+}
+
+
+def gpus_of(entry: Entry) -> int:
+    """GPUs of a job: one per process, and as many for the oracles if they have their own."""
+    operation = entry.spec["operation"]
+    processes = operation["processes"] if entry.stage in TRAINING else 1
+    own = entry.stage in WITH_ORACLES and operation["oracle_placement"] == "second_gpu"
+    return processes * (2 if own else 1)
+
+
+def launcher_of(entry: Entry, python: str) -> str:
+    """The command that starts a training script: torch's launcher for several processes."""
+    processes = entry.spec["operation"]["processes"]
+    if processes == 1:
+        return python
+    # The launcher passes these signals on, so that every process saves and leaves.
+    handled = "TORCHELASTIC_SIGNALS_TO_HANDLE=SIGTERM,SIGINT,SIGHUP,SIGQUIT,SIGUSR1"
+    run = f"-m torch.distributed.run --standalone --nproc_per_node={processes}"
+    return f"{handled} {python} {run}"
+
+
+def check_site(default_resources: Mapping[str, Any]) -> None:
+    """Raise ConfigError if the Slurm profile still lacks what only its user knows.
+
+    default_resources: name -> the expression that stands in the profile.
+    """
+    for name, what in SITE.items():
+        if default_resources.get(name) == UNSET:
+            raise ConfigError(f"profiles/slurm/config.yaml: {name} is not set; put {what} there")
