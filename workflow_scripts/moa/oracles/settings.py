@@ -1,0 +1,100 @@
+"""What a config may say of an oracle, by kind: a kind is a file of this folder."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from moa.runtime.settings import Flag, Settings, Text, Whole
+
+Tokens = Annotated[Whole, Field(ge=8)]
+Template = Annotated[Text, Field(pattern=r"^([^{}]|\{prompt\}|\{response\})*$")]
+
+
+class SyntheticWorldOracle(Settings):
+    """The generated world's own reward for the objective of that name."""
+
+    kind: Literal["synthetic_world"]
+    """Exact rewards of the generated world."""
+
+
+class EmbeddingHeadOracle(Settings):
+    """A linear head on sentence embeddings, fitted here on packaged human labels."""
+
+    kind: Literal["embedding_head"]
+    """A head fitted in the workflow."""
+    archive: Text = "data/llamafactory-0.9.5.tar.gz"
+    """LLaMA-Factory's source distribution, fetched by make setup."""
+    max_tokens: Tokens = 128
+    """Of each text."""
+
+
+class ModelOracle(Settings):
+    """What all reward models share."""
+
+    model: Text
+    """Hub id or local folder."""
+    revision: Text = "main"
+    """Branch, tag or commit of a hub model."""
+    negate: Flag = False
+    """True for a model whose lower output is better, such as a cost."""
+    dtype: Literal["bfloat16", "float32"] = "bfloat16"
+    """Of its weights; the score head always computes in float32.
+
+    Mend: choose bfloat16 or float32."""
+
+
+class BeaverOracle(ModelOracle):
+    """Safe RLHF's reward and cost models.
+
+    Paper: the safety task's oracles."""
+
+    kind: Literal["beaver"]
+    """A Beaver reward or cost model."""
+    max_tokens: Tokens = 2048
+    """Of prompt and response, if the model takes as many; more are cut at the front of x."""
+
+
+class SequenceClassifierOracle(ModelOracle):
+    """Any classifier of transformers; its score is a raw logit.
+
+    Paper: the assistant tasks' oracles."""
+
+    kind: Literal["sequence_classifier"]
+    """A sequence classifier."""
+    template: Template
+    """What the model reads, with {prompt} and {response}.
+
+    Mend: use {prompt} and {response} and no other braces."""
+    pair_template: Template | None = None
+    """The second text of a pair, for a model that reads two; null if it reads one.
+
+    Mend: use {prompt} and {response} and no other braces."""
+    index: Annotated[Whole, Field(ge=0)] = 0
+    """Which logit is the score, from 0."""
+    max_tokens: Tokens = 1024
+    """Of prompt and response, if the model takes as many; more are cut at the front of x."""
+
+
+class PythonCallableOracle(Settings):
+    """A function of your own."""
+
+    kind: Literal["python_callable"]
+    """A Python function."""
+    callable: Annotated[Text, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
+    """A function f(prompts, responses) -> floats that the job can import.
+
+    Mend: write package.module:function."""
+    version: Text
+    """Changes when the function does; part of the key."""
+
+
+AnyOracle = Annotated[
+    SyntheticWorldOracle
+    | EmbeddingHeadOracle
+    | BeaverOracle
+    | SequenceClassifierOracle
+    | PythonCallableOracle,
+    Field(discriminator="kind"),
+]

@@ -1,0 +1,51 @@
+"""The base of every section's settings, and how jobs run (`operation`), which enters no key.
+
+A room's `settings.py` says what a config may set there: types, limits and defaults, nothing that computes.
+The text below a field is its explanation, and what `docs/config.md` and error messages show: what it is; then,
+where there is one, a paragraph `Mend:` for a wrong value, and a paragraph `Paper:` with what the paper says.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AllowInfNan, BaseModel, BeforeValidator, ConfigDict, Field, Strict
+
+
+def _whole(value: Any) -> Any:
+    """32.0 is 32, whoever wrote it; 32.5, "32" and true are no whole numbers."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Whole = Annotated[int, Strict(), BeforeValidator(_whole)]
+Natural = Annotated[Whole, Field(ge=1)]
+Number = Annotated[float, Strict(), AllowInfNan(False)]
+Positive = Annotated[Number, Field(gt=0)]
+Share = Annotated[Number, Field(ge=0, lt=1)]
+Text = Annotated[str, Strict()]
+Flag = Annotated[bool, Strict()]
+Placement = Literal["same_gpu", "second_gpu", "cpu_offload"]
+
+
+class Settings(BaseModel):
+    """A section: it refuses keys that it does not know, and does not change once it is made."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class OperationSettings(Settings):
+    """How jobs run. Enters no key, since it changes no result."""
+
+    checkpoint_minutes: Positive = 10
+    """Between checkpoints."""
+    report_to: tuple[Literal["tensorboard", "wandb"], ...] = ()
+    """Live trackers of transformers' Trainer, for example [tensorboard] or [wandb].
+
+    Mend: choose among tensorboard and wandb, or leave it empty."""
+    processes: Natural = 1
+    """Processes of a training job, one per GPU; batches have the same content for any number."""
+    oracle_placement: Placement = "same_gpu"
+    """Where model oracles are while a policy is trained: same_gpu; second_gpu, one more GPU per process;
+    cpu_offload, in host memory, and on the GPU only while they score.
+
+    Mend: choose same_gpu, second_gpu or cpu_offload."""

@@ -1,0 +1,64 @@
+"""What a config may say of a base model, by kind: a kind is a file of this folder."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from moa.runtime.settings import Natural, Positive, Settings, Text, Whole
+from moa.training.settings import OptimizerSettings
+
+
+class ScratchLlamaBase(OptimizerSettings):
+    """A small Llama over the generated world's words, trained here."""
+
+    kind: Literal["scratch_llama"]
+    """A small Llama, trained in the workflow."""
+    seed: Annotated[Whole, Field(ge=0)] = 0
+    """Of its weights and corpus."""
+    hidden_size: Annotated[Whole, Field(ge=8)] = 64
+    """Width."""
+    layers: Natural = 2
+    """Depth."""
+    heads: Natural = 4
+    """Attention heads."""
+    documents: Natural = 20000
+    """Size of the corpus."""
+    epochs: Positive = 2
+    """Passes over the corpus; a fraction is allowed."""
+    learning_rate: Positive = 3.0e-3
+    """Adam's peak rate."""
+    logging_steps: Natural = 50
+    """Steps between lines of metrics.jsonl."""
+
+
+class PackagedGGUFBase(Settings):
+    """A model out of a Python package."""
+
+    kind: Literal["packaged_gguf"]
+    """A GGUF file out of a package."""
+    package: Text
+    """Distribution that carries the file."""
+    file: Text
+    """The GGUF file in it, below site-packages."""
+    pad_token: Text = "<empty_output>"
+    """A spare token of its vocabulary."""
+
+
+class HubBase(Settings):
+    """A model of the hub, or a local folder.
+
+    Paper: PKU-Alignment/alpaca-7b-reproduced and Qwen/Qwen3-8B-Base."""
+
+    kind: Literal["hub"]
+    """A hub model or a local folder."""
+    model: Text
+    """Hub id or local folder."""
+    revision: Text = "main"
+    """Branch, tag or commit of a hub model."""
+    pad_token: Text | None = None
+    """A token of its vocabulary other than EOS; null for the tokenizer's own."""
+
+
+AnyBase = Annotated[ScratchLlamaBase | PackagedGGUFBase | HubBase, Field(discriminator="kind")]
