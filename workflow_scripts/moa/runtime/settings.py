@@ -1,8 +1,9 @@
 """The base of every section's settings, and how jobs run (`operation`), which enters no key.
 
-A room's `settings.py` says what a config may set there: types, limits and defaults, nothing that computes.
-The text below a field is its explanation, and what `docs/config.md` and error messages show: what it is; then,
-where there is one, a paragraph `Mend:` for a wrong value, and a paragraph `Paper:` with what the paper says.
+A room's `settings.py` says what a config may set there: types, limits and defaults, nothing that
+computes. The text below a field is its explanation, and what `docs/config.md` and error messages show:
+what it is; then, where there is one, a paragraph `Mend:` for a wrong value, and a paragraph `Paper:`
+with what the paper says.
 """
 
 from __future__ import annotations

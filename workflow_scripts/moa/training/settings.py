@@ -75,7 +75,8 @@ class OnlineSettings(SampledSettings):
     """Online preference optimisation (MI-EPO, MO-ODPO)."""
 
     labels: Literal["per_objective", "scalarised"] = "per_objective"
-    """per_objective = one weighted DPO loss per objective; scalarised = one pair labelled by the weighted reward.
+    """per_objective = one weighted DPO loss per objective; scalarised = one pair labelled by the weighted
+    reward.
 
     Mend: choose per_objective or scalarised."""
     beta_c: Positive = 0.1
@@ -115,7 +116,7 @@ class OnlineSettings(SampledSettings):
 
 
 class ExpertTraining(SampledSettings):
-    """How a single-reward expert is trained, with TRL's RLOO; how experts are merged later is not part of it."""
+    """How a single-reward expert is trained, with TRL's RLOO; how experts are merged later is no part of it."""
 
     kl: Annotated[Number, Field(ge=0)] = 0.05
     """Weight of the KL penalty against the SFT policy."""
