@@ -116,7 +116,7 @@ class OnlineSettings(SampledSettings):
 
 
 class ExpertTraining(SampledSettings):
-    """How a single-reward expert is trained, with TRL's RLOO; how experts are merged later is no part of it."""
+    """How a single-reward expert is trained, with TRL's RLOO; merging comes later and is no part of it."""
 
     kl: Annotated[Number, Field(ge=0)] = 0.05
     """Weight of the KL penalty against the SFT policy."""
