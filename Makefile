@@ -59,7 +59,7 @@ lint: setup ## style, types, which room imports which, and whether the documenta
 	$(BIN)/snakefmt --check Snakefile rules
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
-	$(BIN)/mkdocs build --strict --quiet --site-dir build/site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --site-dir build/site
 
 format: setup ## rewrite code in the one style that `lint` accepts
 	$(BIN)/ruff check --fix .
@@ -67,7 +67,7 @@ format: setup ## rewrite code in the one style that `lint` accepts
 	$(BIN)/snakefmt Snakefile rules
 
 docs: setup ## the documentation as a site on this machine, made anew as you edit
-	$(BIN)/mkdocs serve
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs serve
 
 clean: ## remove the environment and caches; results/ is yours to delete
 	rm -rf $(VENV) .snakemake .mypy_cache .ruff_cache .pytest_cache build workflow_scripts/*.egg-info
