@@ -12,7 +12,7 @@ BIN := $(VENV)/bin
 SCALE := $(firstword $(subst _, ,$(basename $(notdir $(CONFIG)))))
 READY := $(VENV)/.ready $(if $(wildcard requirements-$(SCALE).lock),$(VENV)/.ready-$(SCALE))
 
-.PHONY: help setup run rehearsal status efficiency gc test lint format docs clean
+.PHONY: help setup run rehearsal status efficiency gc test test-all lint format docs clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,9 +49,12 @@ efficiency: setup ## what Slurm's accounting, where there is one, says of the jo
 gc: setup ## what the store holds that no config of config/ refers to; DELETE=1 deletes it
 	$(BIN)/python workflow_scripts/collect_garbage.py $(if $(filter 1,$(DELETE)),--delete)
 
-test: setup ## all tests but the long ones of a cluster
-	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses $(CORES) --dist loadfile -m "not alone"
-	OMP_NUM_THREADS=1 $(BIN)/pytest -m alone
+test: setup ## all tests but the long ones
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses $(CORES) --dist loadfile --no-loadscope-reorder -m "not long"
+
+test-all: setup ## the long ones: a Slurm of its own, twenty kills, the rehearsal
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses $(CORES) --dist loadfile --no-loadscope-reorder -m "long and not alone"
+	OMP_NUM_THREADS=1 $(BIN)/pytest -m "long and alone"
 
 lint: setup ## style, types, which room imports which, and whether the documentation holds together
 	$(BIN)/ruff check .
