@@ -19,7 +19,7 @@ INTRO = """# Configuration
 
 Every key, its type, its default, and what the paper says of it. Made from the typed settings of the
 code (`make config-docs`); a test keeps it current. `config/schema.json` holds the same for editors: with
-the YAML language server, put `# yaml-language-server: $schema=schema.json` at the top of a file in `config/`.
+the YAML language server, put `# yaml-language-server: $schema=schema.json` at the top of a config.
 
 A config is one YAML file. `extends` takes what it does not say from another one beside it. A task may
 override any common section under a key of that name, and a run its method's section and `lora`, under
