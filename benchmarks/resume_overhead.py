@@ -20,17 +20,25 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 import yaml
+from pydantic import TypeAdapter
 from transformers import PrinterCallback, TrainerCallback
 
 from moa.datasets import module_name as dataset_module
 from moa.models.policies import add_adapter, load_policy, load_tokenizer
-from moa.models.prompts import training_rows
+from moa.models.prompts import distinct_prompts
+from moa.models.settings import LoraSettings
 from moa.oracles.base import load_oracles
+from moa.oracles.scale import RewardScale
+from moa.runtime.settings import OperationSettings
 from moa.training.bases import module_name as base_module
-from moa.training.loop import train
+from moa.training.bases.settings import PinnedBase
+from moa.training.loop import TrainingRun, train
 from moa.training.online import OnlineTrainer
+from moa.training.online_losses.mi_epo import loss
+from moa.training.settings import OnlineStage
 from moa.workflow.config import resolve, task_sections
 
 
@@ -62,46 +70,48 @@ def main() -> None:
     torch.set_num_threads(1)
     config = resolve(yaml.safe_load(args.config.read_text()))
     s = task_sections(config, args.task)
-    settings = next(run for run in s["runs"] if run["method"] == "mi_epo")["settings"]
+    run = next(run for run in s["runs"] if run["method"] == "mi_epo")
+    settings, lora = OnlineStage(**run["settings"]), LoraSettings(**run["lora"])
+    scale = RewardScale(
+        tuple(s["objectives"]), np.zeros(len(s["objectives"])), np.ones(len(s["objectives"]))
+    )
     with tempfile.TemporaryDirectory() as folder:
         base = Path(folder) / "base"
         base.mkdir()
-        import_module(base_module(s["policy"]["base"]["kind"])).build(s["policy"]["base"], {}, base)
+        kind = TypeAdapter[PinnedBase](PinnedBase).validate_python(s["policy"]["base"])
+        import_module(base_module(kind.kind)).build(kind, {}, base)
         tokenizer = load_tokenizer(base)
         data = import_module(dataset_module(s["data"]["kind"])).load(s["data"], Counter())
-        prompts = sorted(set(data["prompt"]))[: args.steps * settings["batch_size"]]
-        rows = training_rows(
-            [{"prompt_id": i, "prompt": x} for i, x in enumerate(prompts)],
+        prompts = sorted(set(data["prompt"]))[: args.steps * settings.batch_size]
+        rows = distinct_prompts(
+            pd.DataFrame({"prompt_id": range(len(prompts)), "prompt": prompts}),
             s["objectives"],
             tokenizer,
-            settings["max_prompt_tokens"],
+            settings.max_prompt_tokens,
         )
-        epochs = args.steps * settings["batch_size"] / len(rows)
+        epochs = args.steps * settings.batch_size / len(rows)
 
         def measure(name: str, minutes: float | None) -> list[float]:
             """Seconds of every step; minutes: between checkpoints, or None for the bare Trainer."""
-            place, operation = Path(folder) / name, {"report_to": [], "checkpoint_minutes": minutes}
+            operation = OperationSettings(checkpoint_minutes=minutes or 1e9)
             trainer = OnlineTrainer(
-                model=add_adapter(load_policy(base), s["policy"]["lora"], seed=0),
+                model=add_adapter(load_policy(base), lora, seed=0),
                 tokenizer=tokenizer,
                 rows=rows,
-                objectives=s["objectives"],
                 oracles=load_oracles(s["objectives"], s["oracles"], {}),
-                mean=np.zeros(len(s["objectives"])),
-                std=np.ones(len(s["objectives"])),
-                settings={**settings, "epochs": epochs},
-                operation=operation,
-                checkpoints=place,
-                seed=0,
+                scale=scale,
+                loss=loss,
+                settings=settings.model_copy(update={"epochs": epochs}),
+                run=TrainingRun(Path(folder) / name, 0, name, operation),
             )
             times = StepTimes()
             trainer.add_callback(times)
             if minutes is None:
-                place.mkdir(exist_ok=True)
+                trainer.run.checkpoints.mkdir(exist_ok=True)
                 trainer.remove_callback(PrinterCallback)
                 trainer.train()
             else:
-                train(trainer, place, name, settings, operation)
+                train(trainer, trainer.run, settings.logging_steps)
             return times.seconds()
 
         bare, checked, saved = [], [], []

@@ -11,6 +11,7 @@ from moa.datasets import module_name as dataset_module
 from moa.models.conditioning import module_name as conditioning_module
 from moa.oracles import module_name as oracle_module
 from moa.training.bases import module_name as base_module
+from moa.training.online_losses import module_name as loss_module
 from moa.workflow.entries import Catalogue, Entry, Inputs, only
 from moa.workflow.keys import constant
 from moa.workflow.methods import METHODS
@@ -182,13 +183,14 @@ def policy(
     """One policy that is told w: MO-ODPO, MI-EPO, RiC."""
     stage = METHODS[run["method"]].stage
     assert stage is not None
+    loss = {"loss": "mi_epo"} if stage == "online" else {}
     return catalogue.add(
         stage,
         name,
-        {**_scored_by(s), "lora": run["lora"], "settings": run["settings"]},
+        {**_scored_by(s), "lora": run["lora"], **loss, "settings": run["settings"]},
         shared,
         seed=seed,
-        modules=oracle_kinds(s),
+        modules=[*oracle_kinds(s), *(loss_module(name) for name in loss.values())],
         libraries=[*MODELS, "accelerate", *(["trl"] if stage == "ric" else [])],
     )
 
