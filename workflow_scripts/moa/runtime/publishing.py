@@ -26,6 +26,7 @@ from typing import Any
 
 from moa.runtime.attempts import read_attempts
 from moa.runtime.files import file_digest, timestamp, write_json
+from moa.runtime.settings import OperationSettings
 
 MANIFEST = "manifest.json"
 SEAL = ".manifest.json"  # the manifest again, out of the workflow manager's sight
@@ -56,8 +57,8 @@ class Job:
         return self.spec["params"]
 
     @property
-    def operation(self) -> dict[str, Any]:
-        return self.spec["operation"]
+    def operation(self) -> OperationSettings:
+        return OperationSettings.model_validate(self.spec["operation"])
 
     @property
     def seed(self) -> int:

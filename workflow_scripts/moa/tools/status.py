@@ -177,7 +177,7 @@ def last_rewards(store: Path, entry: Entry) -> dict[str, float]:
         rounds = sorted(checkpoints.glob("round*/sampled.json"), key=lambda p: p.stat().st_mtime)
         lines = [json.loads(path.read_text()) for path in rounds]
     for line in reversed(lines):
-        rewards = {k.removeprefix("reward_"): v for k, v in line.items() if k.startswith("reward_")}
+        rewards = {k.removeprefix("raw_"): v for k, v in line.items() if k.startswith("raw_")}
         if rewards:
             return rewards
     return {}

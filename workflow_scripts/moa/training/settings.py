@@ -13,7 +13,12 @@ from moa.runtime.settings import Flag, Natural, Number, Positive, Settings, Shar
 
 
 class OptimizerSettings(Settings):
-    """What every trainer does with its gradient."""
+    """What every trainer does with its gradient, and for how long."""
+
+    epochs: Positive
+    """Passes over the data; a fraction is allowed."""
+    learning_rate: Positive
+    """Adam's peak rate."""
 
     batch_size: Natural = 64
     """Prompts per optimizer step.

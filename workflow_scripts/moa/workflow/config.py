@@ -255,7 +255,7 @@ def _run(
             mistakes.append(
                 f"{label}: the name stands for {key} {value}; set them under overrides, or rename it"
             )
-    if overrides:
+    if own.keys() & {"batch_size", "micro_batch_size"}:  # else its section's, said there
         _check_batches(settings, f"{label} in {where}", mistakes)
     known = {k: getattr(settings, k) for k in stage.model_fields if k in model.model_fields}
     told = stage(**known, **prompts)

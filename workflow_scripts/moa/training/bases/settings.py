@@ -61,4 +61,16 @@ class HubBase(KindSettings):
     """A token of its vocabulary other than EOS; null for the tokenizer's own."""
 
 
+class PinnedHubBase(HubBase):
+    """What a job gets: a hub model, with what planning found."""
+
+    commit: Text | None = None
+    """What the revision is locked to, for a hub model. Set by planning, never by hand."""
+    content: Text | None = None
+    """Fingerprint of a local folder. Set by planning, never by hand."""
+
+
 AnyBase = Annotated[ScratchLlamaBase | PackagedGGUFBase | HubBase, Field(discriminator="kind")]
+PinnedBase = Annotated[
+    ScratchLlamaBase | PackagedGGUFBase | PinnedHubBase, Field(discriminator="kind")
+]
