@@ -38,8 +38,6 @@ class PromptSettings(Settings):
     dtype: Dtype = "float32"
     """Of the frozen weights; adapters are always trained in float32.
 
-    Mend: choose float32 or bfloat16.
-
     Paper: bfloat16."""
     max_prompt_tokens: Annotated[Whole, Field(ge=16)] = 512
     """Longer prompts are cut at the front of x, never in the weight block."""

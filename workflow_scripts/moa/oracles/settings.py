@@ -40,9 +40,7 @@ class ModelOracle(KindSettings):
     negate: Flag = False
     """True for a model whose lower output is better, such as a cost."""
     dtype: Literal["bfloat16", "float32"] = "bfloat16"
-    """Of its weights; the score head always computes in float32.
-
-    Mend: choose bfloat16 or float32."""
+    """Of its weights; the score head always computes in float32."""
 
 
 class BeaverOracle(ModelOracle):

@@ -183,7 +183,8 @@ def _task(
     if not isinstance(policy, PolicySettings) or not isinstance(sft, SFTSettings):
         return None
     for section in ("sft", *SECTIONS):
-        if own.get(section) and sections[section]:
+        changed = own.get(section, {}).keys() & {"batch_size", "micro_batch_size"}
+        if changed and sections[section]:  # else it is the common one's mistake
             _check_batches(sections[section], f"{where}.{section}", mistakes)
     prompts = {key: getattr(policy, key) for key in PromptSettings.model_fields}
     runs = [
