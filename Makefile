@@ -12,7 +12,7 @@ BIN := $(VENV)/bin
 SCALE := $(firstword $(subst _, ,$(basename $(notdir $(CONFIG)))))
 READY := $(VENV)/.ready $(if $(wildcard requirements-$(SCALE).lock),$(VENV)/.ready-$(SCALE))
 
-.PHONY: setup run rehearsal status efficiency gc test lint clean
+.PHONY: setup run rehearsal status efficiency adopt gc test lint clean
 
 setup: $(READY)
 
@@ -44,6 +44,11 @@ status: setup
 # What Slurm's accounting, where there is one, says of the jobs behind CONFIG's store.
 efficiency: setup
 	$(BIN)/python workflow_scripts/show_efficiency.py --configfile $(CONFIG)
+
+# What of CONFIG is missing but for changes of code or library versions; WHY="..." adopts it, if they are harmless.
+adopt: setup
+	$(BIN)/python workflow_scripts/adopt_entries.py --configfile '$(CONFIG)' \
+		$(if $(filter undefined,$(origin WHY)),,--why '$(subst ','\'',$(WHY))')
 
 # What the store holds that no config of config/ refers to; DELETE=1 deletes it.
 gc: setup

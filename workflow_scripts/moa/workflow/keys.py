@@ -83,10 +83,10 @@ def files_digest(files: Mapping[str, str]) -> str:
 def code_files(
     script: Path, modules: Iterable[str] = (), root: Path = PACKAGE_ROOT
 ) -> dict[str, str]:
-    """A script, `modules` and all modules of `moa` that they import, transitively, each with its digest.
+    """A script, `modules`, and what of `moa` they import, transitively: file -> digest.
 
-    Names are relative to `root`, in order. `modules` are those chosen by the config and loaded by name (an oracle kind, a figure), which
-    no import statement shows. Files are read, never imported.
+    Names are relative to `root`, in order. `modules` are those chosen by the config and loaded by name
+    (an oracle kind, a figure), which no import statement shows. Files are read, never imported.
     """
     todo = [script, *(path for name in modules for path in _module_files(name, root, True))]
     seen: dict[Path, str] = {}
