@@ -41,9 +41,10 @@ MADE_AGAIN = ("metrics", "figure", "table")  # in seconds, and so they can say w
 STAGES = tuple(stage for stage in SCRIPTS if stage not in MADE_AGAIN)
 OWN = ("spec.json", MANIFEST, SEAL)  # what an adopted entry does not have in common
 CHECKED = 16 * 2**20  # bytes; of larger files only the presence is checked
-NOTHING_LIKE, OTHER_INPUTS, BEING_MADE = (
+NOTHING_LIKE, OTHER_INPUTS, NOT_WHOLE, BEING_MADE = (
     "nothing published differs from it only in code and versions",
     "what is published like it was made from other inputs",
+    "what is published like it is not whole",
     "its job is running",
 )
 # No links between file systems, none to others' files, no more to this file, none at all.
@@ -121,13 +122,16 @@ def survey(entries: Iterable[Entry], store: Path) -> Survey:
         if entry.stage in MADE_AGAIN or is_published(store / entry.rel):
             continue
         candidates = alike[_identity(entry.spec)]
+        ours = _input_origins(entry.spec, origins)
+        same = [p for p in candidates if _input_origins(p.spec, origins) == ours]
         if is_locked(work_folder(store, entry.key)):
             seen.left[BEING_MADE].append(entry)
-        elif source := _usable(entry, candidates, store, origins, seen.faults):
+        elif source := _first_whole(same, store, seen.faults):
             seen.adoptions.append(Adoption(entry, source, difference(source, entry.spec)))
             origins[entry.key] = source.origin
         else:
-            seen.left[OTHER_INPUTS if candidates else NOTHING_LIKE].append(entry)
+            reason = NOT_WHOLE if same else OTHER_INPUTS if candidates else NOTHING_LIKE
+            seen.left[reason].append(entry)
     return seen
 
 
@@ -209,21 +213,13 @@ def _identity(spec: Mapping[str, Any]) -> str:
     return canonical_json(canonical({**fields, "roles": sorted(spec["inputs"])}))
 
 
-def _usable(
-    entry: Entry,
-    candidates: list[Published],
-    store: Path,
-    origins: Mapping[str, str],
-    faults: list[str],
-) -> Published | None:
-    """The first candidate that was made from the same inputs and is whole; else why not, in `faults`."""
-    ours = _input_origins(entry.spec, origins)
-    for source in candidates:
-        if _input_origins(source.spec, origins) == ours:
-            fault = _fault(store / source.rel, source.manifest)
-            if not fault:
-                return source
-            faults.append(f"{source.rel} {fault}, so {entry.rel} cannot be adopted from it")
+def _first_whole(sources: list[Published], store: Path, faults: list[str]) -> Published | None:
+    """The first that is what its manifest says; what is wrong with those before it goes to `faults`."""
+    for source in sources:
+        fault = _fault(store / source.rel, source.manifest)
+        if not fault:
+            return source
+        faults.append(f"{source.rel} {fault}")
     return None
 
 
