@@ -508,10 +508,10 @@ def test_make_hands_over_any_reason_and_says_nothing_of_one_that_is_not_given(ch
             check=True,
         )
         lines = done.stdout[done.stdout.index(".venv/bin/python workflow_scripts/adopt") :]
-        show = "import sys; print(sys.argv[1:])"
+        show = "import json, sys; print(json.dumps(sys.argv[1:]))"
         quoted = lines.replace(".venv/bin/python", f"{sys.executable} -c '{show}'", 1)
         told = subprocess.run(quoted, shell=True, capture_output=True, text=True, check=True)
-        return eval(told.stdout)[1:]
+        return json.loads(told.stdout)[1:]
 
     config = ["--configfile", "my configs/a.yaml"]
     assert commands() == config

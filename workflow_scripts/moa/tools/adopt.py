@@ -138,10 +138,11 @@ def survey(entries: Iterable[Entry], store: Path) -> Survey:
 def difference(source: Published, ours: Mapping[str, Any]) -> dict[str, Any]:
     """In what a spec differs from a published entry's; see `Adoption`."""
     theirs = source.spec
+    moved = {r for r, rel in ours["inputs"].items() if key_of(rel) != key_of(theirs["inputs"][r])}
     kinds = {
         "versions": _changed(theirs["versions"], ours["versions"]),
         "code": [] if theirs["code"] == ours["code"] else _changed_files(source, ours),
-        "inputs": _changed(theirs["inputs"], ours["inputs"]),
+        "inputs": {role: [theirs["inputs"][role], ours["inputs"][role]] for role in sorted(moved)},
     }
     return {kind: found for kind, found in kinds.items() if found}
 
