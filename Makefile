@@ -13,7 +13,7 @@ SCALE := $(firstword $(subst _, ,$(basename $(notdir $(CONFIG)))))
 MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs
 READY := $(VENV)/.ready $(if $(wildcard requirements-$(SCALE).lock),$(VENV)/.ready-$(SCALE))
 
-.PHONY: help setup run rehearsal status efficiency gc test test-all lint format docs config-docs clean
+.PHONY: help setup run rehearsal status efficiency adopt gc test test-all lint format docs config-docs clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +46,10 @@ status: setup ## how far the runs of CONFIG are
 
 efficiency: setup ## what Slurm's accounting, where there is one, says of the jobs behind CONFIG's store
 	$(BIN)/python workflow_scripts/show_efficiency.py --configfile $(CONFIG)
+
+adopt: setup ## what CONFIG misses only for changed code or library versions; WHY="..." takes it over, if harmless
+	$(BIN)/python workflow_scripts/adopt_entries.py --configfile '$(CONFIG)' \
+		$(if $(filter undefined,$(origin WHY)),,--why '$(subst ','\'',$(WHY))')
 
 gc: setup ## what the store holds that no config of config/ refers to; DELETE=1 deletes it
 	$(BIN)/python workflow_scripts/collect_garbage.py $(if $(filter 1,$(DELETE)),--delete)

@@ -47,6 +47,7 @@ def test_every_field_that_matters_changes_the_key():
 def test_labels_and_operation_do_not_change_the_key():
     assert changed(name="another") == content_key(SPEC)
     assert changed(operation={"report_to": ["tensorboard"]}) == content_key(SPEC)
+    assert changed(code_files={"moa/losses.py": "0123456789ab"}) == content_key(SPEC)
     assert changed(inputs={"sft": "sft/renamed-0123456789ab"}) == content_key(SPEC)
 
 

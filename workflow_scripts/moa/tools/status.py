@@ -64,7 +64,10 @@ class Status:
     def summary(self) -> str:
         """How many jobs there are in each state, figures and tables among them."""
         count = Counter(job.state for job in self.states.values())
-        return f"{len(self.states)} jobs: " + ", ".join(f"{count[s]} {s}" for s in STATES)
+        text = f"{len(self.states)} jobs: " + ", ".join(f"{count[s]} {s}" for s in STATES)
+        done = [rel for rel, job in self.states.items() if job.state == DONE]
+        adopted = sum("adopted" in read_manifest(self.store / rel) for rel in done)
+        return text + (f"; {adopted} of those done were adopted" if adopted else "")
 
     def failures(self) -> list[str]:
         """Of each failed job: what it is, where its log is, and the last line of its message."""

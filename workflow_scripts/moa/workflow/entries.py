@@ -16,9 +16,10 @@ from moa.runtime.settings import OperationSettings
 from moa.workflow.keys import (
     PACKAGE_ROOT,
     STORE_VERSION,
-    code_digest,
+    code_files,
     constant,
     content_key,
+    files_digest,
     library_versions,
 )
 from moa.workflow.stages import STAGES
@@ -62,7 +63,7 @@ class Catalogue:
             path.parent.name.rsplit("-", 1)[1]: path.parent.name.rsplit("-", 1)[0]
             for path in store.glob(f"*/*-*/{MANIFEST}")
         }
-        self._codes: dict[tuple[str, tuple[str, ...]], tuple[str, list[str]]] = {}
+        self._codes: dict[tuple[str, tuple[str, ...]], tuple[dict[str, Any], list[str]]] = {}
 
     def add(
         self,
@@ -82,7 +83,7 @@ class Catalogue:
             "params": params,
             "seed": seed,
             "inputs": {role: entry.rel for role, entry in sorted(inputs.items())},
-            "code": code,
+            **code,
             "versions": library_versions([*STAGES[stage].libraries, *required]),
             "store_version": STORE_VERSION,
             "operation": self.operation.model_dump(mode="json"),
@@ -94,12 +95,15 @@ class Catalogue:
             self._by_key[key] = self.entries[entry.rel] = entry
         return self._by_key[key]
 
-    def _code(self, script: str, modules: tuple[str, ...]) -> tuple[str, list[str]]:
-        """The code digest of a script and its modules, and the libraries that these name."""
+    def _code(self, script: str, modules: tuple[str, ...]) -> tuple[dict[str, Any], list[str]]:
+        """What a spec says of the code of a script and its modules, and the libraries these name."""
         if (script, modules) not in self._codes:
             required = [name for module in modules for name in constant(module, "REQUIRES", ())]
-            digest = code_digest(PACKAGE_ROOT / f"{script}.py", modules)
-            self._codes[script, modules] = digest, required
+            files = code_files(PACKAGE_ROOT / f"{script}.py", modules)
+            # Only `code` is in the key; the files tell a person which of them differ.
+            short = {name: digest[:12] for name, digest in files.items()}
+            code = {"code": files_digest(files), "code_files": short}
+            self._codes[script, modules] = code, required
         return self._codes[script, modules]
 
 

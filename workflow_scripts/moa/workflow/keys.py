@@ -12,13 +12,14 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 STORE_VERSION = 2
+NOT_IN_KEY = ("name", "operation", "code_files")  # fields of a spec
 LEFT_OUT = (("moa", "runtime"), ("moa", "workflow"))  # folders whose code enters no key
 PACKAGE_ROOT = Path(__file__).resolve().parents[2]  # the folder that holds `moa`
 
@@ -42,9 +43,10 @@ def canonical(value: Any) -> Any:
 def content_key(spec: dict[str, Any]) -> str:
     """First 12 hex digits of sha256 over a spec; inputs count by key alone.
 
-    `name` is only a label, and `operation` (checkpoint interval, trackers) changes no result.
+    `name` is only a label, `operation` (checkpoint interval, trackers) changes no result, and
+    `code_files` is `code` again, file by file.
     """
-    identity = {k: v for k, v in spec.items() if k not in ("name", "operation")}
+    identity = {k: v for k, v in spec.items() if k not in NOT_IN_KEY}
     identity["inputs"] = {role: rel.rsplit("-", 1)[1] for role, rel in spec["inputs"].items()}
     return hashlib.sha256(canonical_json(canonical(identity)).encode()).hexdigest()[:12]
 
@@ -69,10 +71,22 @@ def _version(name: str) -> str:
 
 
 def code_digest(script: Path, modules: Iterable[str] = (), root: Path = PACKAGE_ROOT) -> str:
-    """Digest of a script, of `modules` and of all modules of `moa` that they import, transitively.
+    """One digest of all `code_files`."""
+    return files_digest(code_files(script, modules, root))
 
-    `modules` are those chosen by the config and loaded by name (an oracle kind, a figure), which
-    no import statement shows. Files are read, never imported.
+
+def files_digest(files: Mapping[str, str]) -> str:
+    """First 12 hex digits of sha256 over files and their digests."""
+    return hashlib.sha256(canonical_json(sorted(files.items())).encode()).hexdigest()[:12]
+
+
+def code_files(
+    script: Path, modules: Iterable[str] = (), root: Path = PACKAGE_ROOT
+) -> dict[str, str]:
+    """A script, `modules`, and what of `moa` they import, transitively: file -> digest.
+
+    Names are relative to `root`, in order. `modules` are those chosen by the config and loaded by name
+    (an oracle kind, a figure), which no import statement shows. Files are read, never imported.
     """
     todo = [script, *(path for name in modules for path in _module_files(name, root, True))]
     seen: dict[Path, str] = {}
@@ -86,8 +100,7 @@ def code_digest(script: Path, modules: Iterable[str] = (), root: Path = PACKAGE_
         seen[path], imported = _read_source(path, stat.st_mtime_ns, stat.st_size)
         for name in imported:
             todo.extend(_module_files(_absolute(name, path, root), root, False))
-    parts = sorted((p.relative_to(root).as_posix(), d) for p, d in seen.items())
-    return hashlib.sha256(canonical_json(parts).encode()).hexdigest()[:12]
+    return dict(sorted((p.relative_to(root).as_posix(), d) for p, d in seen.items()))
 
 
 def counts(path: Path) -> bool:
