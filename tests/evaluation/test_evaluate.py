@@ -65,7 +65,7 @@ def test_the_table_is_vectors_by_prompts_whatever_the_order_of_rows():
 def test_a_steered_policy_has_the_metrics_it_must_have(k):
     run = results(run_scores("mi_epo", 2.0, k=k), k=k)["runs"]["mi_epo"]
     vectors = evaluation_vectors(k)
-    assert (run["method"], run["label"], run["beta_w"]) == ("mi_epo", "MI-EPO", 0.01)
+    assert (run["method"], run["label"], run["beta_w"]) == ("mi_epo", "label of mi_epo", 0.01)
     assert run["vectors"] == vectors.tolist()
     expected = float((2.0 * vectors**2).sum(axis=1).mean())
     assert run["mip"]["mean"] == pytest.approx(expected, abs=0.02)

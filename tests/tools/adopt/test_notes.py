@@ -86,7 +86,12 @@ def test_figures_say_it_in_their_small_print_and_only_then(
     )
     write_json(store / one(plan, "metrics").rel / "metrics.json", {})
     for folder in (metrics, store / one(plan, "metrics").rel):
-        report(draw_figure, {"figure": "f", "needs": []}, folder, tmp_path / folder.name)
+        report(
+            draw_figure,
+            {"figure": "f", "needs": [], "labels": {}, "compared": []},
+            folder,
+            tmp_path / folder.name,
+        )
     said = f"n = 1. Adopted without being made again: {len(adopted([metrics]))} entries"
     assert notes[0].replace("\n", " ") == f"{said} (each one's manifest.json says why)."
     assert notes[1] == "n = 1."

@@ -21,8 +21,7 @@ def checkout(tmp_path):
     ignore = shutil.ignore_patterns("__pycache__")
     shutil.copytree(REPO / "workflow_scripts", tmp_path / "workflow_scripts", ignore=ignore)
     (tmp_path / "config").mkdir()
-    for name in ("schema.yaml", "paper_numbers.yaml"):
-        shutil.copy(REPO / "config" / name, tmp_path / "config")
+    shutil.copy(REPO / "config" / "paper_numbers.yaml", tmp_path / "config")
     (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(tiny_config("results/store")))
     shutil.copy(REPO / "Makefile", tmp_path)
     return tmp_path
