@@ -12,7 +12,7 @@ BIN := $(VENV)/bin
 SCALE := $(firstword $(subst _, ,$(basename $(notdir $(CONFIG)))))
 READY := $(VENV)/.ready $(if $(wildcard requirements-$(SCALE).lock),$(VENV)/.ready-$(SCALE))
 
-.PHONY: setup run rehearsal status efficiency gc test lint clean
+.PHONY: setup run rehearsal status efficiency gc test test-all lint clean
 
 setup: $(READY)
 
@@ -50,8 +50,12 @@ gc: setup
 	$(BIN)/python workflow_scripts/collect_garbage.py $(if $(filter 1,$(DELETE)),--delete)
 
 test: setup
-	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses $(CORES) --dist loadfile -m "not alone"
-	OMP_NUM_THREADS=1 $(BIN)/pytest -m alone
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses $(CORES) --dist loadfile --no-loadscope-reorder -m "not long"
+
+# The rest: a Slurm of its own, twenty kills, the rehearsal.
+test-all: setup
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses $(CORES) --dist loadfile --no-loadscope-reorder -m "long and not alone"
+	OMP_NUM_THREADS=1 $(BIN)/pytest -m "long and alone"
 
 lint: setup
 	$(BIN)/ruff check .

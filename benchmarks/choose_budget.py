@@ -57,7 +57,7 @@ def main() -> None:
     plan = Plan(resolve(copy.deepcopy(raw)))
     found = {a.name: a for a in plan.entries.values() if a.stage == "generate"}
     train(raw, [a for g in found.values() for a in g.inputs.values()], plan, args.cores)
-    store = Path(plan.config["store"])
+    store = Path(plan.config.store)
     for i, budget in enumerate(args.budgets):
         print(f"{args.method} {budget}")
         results = []
@@ -92,7 +92,7 @@ def train(raw: dict, needed: list, plan: Plan, cores: str) -> None:
     config.write_text(yaml.safe_dump(raw))
     command = [sys.executable, "-m", "snakemake", "--profile", "profiles/local", "--cores", cores]
     command += ["--configfile", str(config), "--quiet", "all", "--"]
-    targets = sorted({f"{plan.config['store']}/{a.rel}/manifest.json" for a in needed})
+    targets = sorted({f"{plan.config.store}/{a.rel}/manifest.json" for a in needed})
     subprocess.run([*command, *targets], check=True, stdout=sys.stderr)
 
 

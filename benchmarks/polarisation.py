@@ -32,7 +32,7 @@ def main() -> None:
     )
     for path in args.configs:
         plan = Plan(resolve(yaml.safe_load(path.read_text())))
-        store = Path(plan.config["store"])
+        store = Path(plan.config.store)
         for entry in plan.entries.values():
             folder = store / entry.rel
             if entry.stage == "metrics" and is_published(folder):

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from moa.logprobs import sequence_logprobs, tree_logprobs
-from tiny_models import BUILDERS, VOCAB, random_ids, tiny_gpt2, tiny_llama, with_lora
+from support.tiny_models import BUILDERS, VOCAB, random_ids, tiny_gpt2, tiny_llama, with_lora
 
 FAMILIES = list(BUILDERS)
 # Float32 sums of up to about 60 log-probs, each of a size of about 5 to 10.

@@ -2,142 +2,24 @@
 
 from __future__ import annotations
 
-import math
-
 import pytest
 import torch
 
 from moa.losses import mi_epo_loss, scalarised_dpo_loss
-
-BETA_C, BETA_W = 0.1, 0.01
-LOGPS = ("policy_logps", "ref_logps", "policy_logps_neg", "ref_logps_neg")
-
-
-def log_sigmoid(z: float) -> float:
-    return -math.log1p(math.exp(-z)) if z >= 0 else z - math.log1p(math.exp(z))
-
-
-def dpo_term(d: list[float], r: list[float], beta_c: float, ties: str) -> float:
-    """Equation 8 for one pair and one reward; d[i] = log pi(y_i) - log pi_ref(y_i)."""
-    first_wins = -log_sigmoid(beta_c * d[0] - beta_c * d[1])
-    second_wins = -log_sigmoid(beta_c * d[1] - beta_c * d[0])
-    if r[0] > r[1]:
-        return first_wins
-    if r[1] > r[0]:
-        return second_wins
-    return {"skip": 0.0, "first": first_wins, "split": (first_wins + second_wins) / 2}[ties]
-
-
-def alignment_reference(batch: dict, beta_c: float, ties: str, scalarised: bool) -> list[float]:
-    policy, ref = batch["policy_logps"].tolist(), batch["ref_logps"].tolist()
-    rewards, weights = batch["rewards"].tolist(), batch["weights"].tolist()
-    out = []
-    for b, w in enumerate(weights):
-        d = [policy[b][i] - ref[b][i] for i in range(2)]
-        if scalarised:
-            label = [sum(w[k] * rewards[b][i][k] for k in range(len(w))) for i in range(2)]
-            out.append(dpo_term(d, label, beta_c, ties))
-        else:
-            terms = [dpo_term(d, [r[k] for r in rewards[b]], beta_c, ties) for k in range(len(w))]
-            out.append(sum(w[k] * terms[k] for k in range(len(w))))
-    return out
-
-
-def exploration_reference(batch: dict, beta_w: float, anchor: torch.Tensor) -> list[float]:
-    """Equation 12 over both responses; `anchor` holds the policy log-probs inside sg(...)."""
-    out = []
-    for b in range(len(anchor)):
-        total = 0.0
-        for i in range(2):
-            under_plus = float(anchor[b, i]) - float(batch["ref_logps"][b, i])
-            under_minus = float(batch["policy_logps_neg"][b, i] - batch["ref_logps_neg"][b, i])
-            total += -log_sigmoid(beta_w * under_plus - beta_w * under_minus)
-        out.append(total / 2)
-    return out
-
-
-def loss_reference(
-    batch: dict,
-    *,
-    beta_c: float = BETA_C,
-    beta_w: float = BETA_W,
-    ties: str = "skip",
-    anchor: torch.Tensor | None = None,
-    scalarised: bool = False,
-) -> tuple[float, list[float], list[float]]:
-    """Loss, alignment and exploration of equation 13."""
-    alignment = alignment_reference(batch, beta_c, ties, scalarised)
-    exploration = [0.0] * len(alignment)
-    if beta_w != 0 and not scalarised:
-        frozen = batch["policy_logps"] if anchor is None else anchor
-        exploration = exploration_reference(batch, beta_w, frozen)
-    both = [a + e for a, e in zip(alignment, exploration, strict=True)]
-    return sum(both) / len(both), alignment, exploration
-
-
-def make_batch(seed: int, b: int, k: int, spread: float = 8.0) -> dict[str, torch.Tensor]:
-    """Random log-probs around -40, as for short responses; no ties among the rewards."""
-    generator = torch.Generator().manual_seed(seed)
-    batch = {
-        name: -40 + spread * torch.randn(b, 2, generator=generator, dtype=torch.float64)
-        for name in LOGPS
-    }
-    batch["rewards"] = torch.randn(b, 2, k, generator=generator, dtype=torch.float64)
-    weights = torch.rand(b, k, generator=generator, dtype=torch.float64)
-    batch["weights"] = weights / weights.sum(1, keepdim=True)
-    # The library works in float32: round once here, so that both sides see the same numbers.
-    return {name: value.float().double() for name, value in batch.items()}
-
-
-def make_tied_batch(seed: int, b: int, k: int) -> dict[str, torch.Tensor]:
-    """Integer rewards from {0, 1}: about half of the objectives of each pair are ties."""
-    batch = make_batch(seed, b, k)
-    generator = torch.Generator().manual_seed(seed + 1)
-    batch["rewards"] = torch.randint(0, 2, (b, 2, k), generator=generator).double()
-    return batch
-
-
-def as_float32(batch: dict) -> dict:
-    return {name: None if value is None else value.float() for name, value in batch.items()}
-
-
-def mi_epo(batch: dict, beta_c: float = BETA_C, beta_w: float = BETA_W, ties: str = "skip"):
-    return mi_epo_loss(**as_float32(batch), beta_c=beta_c, beta_w=beta_w, ties=ties)
-
-
-def scalarised(batch: dict, beta_c: float = BETA_C, ties: str = "skip"):
-    names = ("policy_logps", "ref_logps", "rewards", "weights")
-    inputs = as_float32({name: batch[name] for name in names})
-    return scalarised_dpo_loss(**inputs, beta_c=beta_c, ties=ties)
-
-
-def assert_matches(output, expected: tuple[float, list[float], list[float]]) -> None:
-    loss, alignment, exploration = expected
-    b = len(alignment)
-    assert output.loss.shape == ()
-    assert output.alignment.shape == (b,)
-    assert output.exploration.shape == (b,)
-    for got, want in ((output.alignment, alignment), (output.exploration, exploration)):
-        want = torch.tensor(want, dtype=torch.float64)
-        torch.testing.assert_close(got.double(), want, rtol=2e-6, atol=2e-6)
-    assert output.loss.item() == pytest.approx(loss, rel=2e-6, abs=2e-6)
-
-
-def finite_difference(batch: dict, name: str, **settings) -> torch.Tensor:
-    """Central differences of the reference loss w.r.t. batch[name]; sg(...) stays frozen."""
-    step = 1e-4
-    anchor = batch["policy_logps"].clone()
-    gradient = torch.zeros_like(batch[name])
-    for b in range(gradient.shape[0]):
-        for i in range(gradient.shape[1]):
-            ends = []
-            for sign in (1, -1):
-                moved = dict(batch)
-                moved[name] = batch[name].clone()
-                moved[name][b, i] += sign * step
-                ends.append(loss_reference(moved, anchor=anchor, **settings)[0])
-            gradient[b, i] = (ends[0] - ends[1]) / (2 * step)
-    return gradient
+from support.loss_equations import (
+    BETA_C,
+    BETA_W,
+    LOGPS,
+    WRONG_SHAPES,
+    as_float32,
+    assert_matches,
+    log_sigmoid,
+    loss_reference,
+    make_batch,
+    make_tied_batch,
+    mi_epo,
+    scalarised,
+)
 
 
 @pytest.mark.parametrize("k", [1, 2, 3])
@@ -259,77 +141,6 @@ def test_beta_w_needs_the_negative_passes(name):
         mi_epo(batch, beta_w=0.01)
 
 
-@pytest.mark.parametrize("name", ["policy_logps", "policy_logps_neg"])
-@pytest.mark.parametrize("ties", ["skip", "first", "split"])
-def test_mi_epo_gradient_against_finite_differences(name, ties):
-    batch = make_tied_batch(seed=11, b=4, k=2)
-    batch["rewards"][:2] = torch.randn(2, 2, 2, generator=torch.Generator().manual_seed(1)).double()
-    settings = {"beta_c": 0.2, "beta_w": 0.1, "ties": ties}
-    given = as_float32(batch)
-    given[name] = given[name].requires_grad_()
-    mi_epo_loss(**given, **settings).loss.backward()
-    expected = finite_difference(batch, name, **settings)
-    assert expected.abs().max() > 1e-4
-    torch.testing.assert_close(given[name].grad.double(), expected, rtol=1e-4, atol=1e-6)
-
-
-def test_scalarised_gradient_against_finite_differences():
-    batch = make_batch(seed=12, b=4, k=3)
-    policy = batch["policy_logps"].float().requires_grad_()
-    scalarised(dict(batch, policy_logps=policy)).loss.backward()
-    expected = finite_difference(batch, "policy_logps", scalarised=True)
-    assert expected.abs().max() > 1e-4
-    torch.testing.assert_close(policy.grad.double(), expected, rtol=1e-4, atol=1e-6)
-
-
-def test_exploration_sends_no_gradient_through_w_plus():
-    given = as_float32(make_batch(seed=13, b=4, k=2))
-    policy = given["policy_logps"].requires_grad_()
-    negative = given["policy_logps_neg"].requires_grad_()
-    output = mi_epo_loss(**given, beta_c=BETA_C, beta_w=BETA_W)
-    through_plus, through_minus = torch.autograd.grad(
-        output.exploration.sum(), (policy, negative), allow_unused=True, retain_graph=True
-    )
-    assert through_plus is None or not through_plus.any()
-    assert (through_minus > 0).all(), "descent must lower the log-probs under w-"
-    through_minus = torch.autograd.grad(output.alignment.sum(), negative, allow_unused=True)[0]
-    assert through_minus is None or not through_minus.any()
-
-
-def test_without_the_stop_gradient_exploration_raises_w_plus_as_it_lowers_w_minus() -> None:
-    batch = make_batch(9, 3, 2)
-    logps = {name: batch[name].float().requires_grad_() for name in LOGPS[::2]}
-    out = mi_epo_loss(
-        logps["policy_logps"],
-        batch["ref_logps"],
-        logps["policy_logps_neg"],
-        batch["ref_logps_neg"],
-        batch["rewards"],
-        batch["weights"],
-        beta_c=BETA_C,
-        beta_w=BETA_W,
-        stop_gradient=False,
-    )
-    out.exploration.mean().backward()
-    plus, minus = logps["policy_logps"].grad, logps["policy_logps_neg"].grad
-    assert plus is not None and minus is not None and (plus < 0).all()
-    torch.testing.assert_close(plus, -minus)
-    assert out.loss.item() == pytest.approx(loss_reference(batch)[0], rel=1e-5)
-
-
-def test_gradient_never_reaches_the_reference():
-    given = as_float32(make_batch(seed=14, b=4, k=2))
-    for name in LOGPS:
-        given[name].requires_grad_()
-    mi_epo_loss(**given, beta_c=BETA_C, beta_w=BETA_W).loss.backward()
-    names = ("policy_logps", "ref_logps", "rewards", "weights")
-    scalarised_dpo_loss(**{name: given[name] for name in names}, beta_c=BETA_C).loss.backward()
-    for name in ("ref_logps", "ref_logps_neg"):
-        assert given[name].grad is None or not given[name].grad.any(), name
-    for name in ("policy_logps", "policy_logps_neg"):
-        assert given[name].grad.abs().min() > 0, name
-
-
 @pytest.mark.parametrize("sign", [1, -1])
 def test_extreme_values_stay_finite(sign):
     batch = make_batch(seed=15, b=2, k=2)
@@ -368,22 +179,6 @@ def test_bfloat16_log_probs_are_not_subtracted_in_bfloat16():
     expected = loss_reference({name: value.double() for name, value in rounded.items()})
     output = mi_epo_loss(**rounded, beta_c=BETA_C, beta_w=BETA_W)
     assert float(output.loss) == pytest.approx(expected[0], rel=1e-5)
-
-
-WRONG_SHAPES = [
-    ("policy_logps", (4, 3)),
-    ("policy_logps", (4,)),
-    ("ref_logps", (5, 2)),
-    ("ref_logps", (4, 2, 1)),
-    ("policy_logps_neg", (4, 1)),
-    ("ref_logps_neg", (3, 2)),
-    ("rewards", (4, 2)),
-    ("rewards", (4, 3, 2)),
-    ("rewards", (1, 2, 2)),
-    ("weights", (4, 3)),
-    ("weights", (2,)),
-    ("weights", (1, 2)),
-]
 
 
 @pytest.mark.parametrize(("name", "shape"), WRONG_SHAPES)

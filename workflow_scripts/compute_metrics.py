@@ -2,8 +2,8 @@
 paired differences between runs.
 
 In:  data, oracle_stats, oracle/*, score/<run>/<seed>/<vector> (a block of vectors, by its first),
-     likelihoods/<run>/<seed>; spec.params: runs (name, method, beta_w, vectors), objectives, oracles,
-     vectors, metrics.
+     likelihoods/<run>/<seed>; spec.params: runs (name, label, method, conditioned, beta_w, vectors),
+     objectives, oracles, vectors, metrics, first (the runs that differences begin with).
 Out: metrics.json, the one file that figures and tables read.
 """
 
@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from moa.evaluation.evaluate import EXPERTS, evaluate, reward_table
+from moa.evaluation.evaluate import evaluate, reward_table
 from moa.evaluation.optimum import optimum
 from moa.evaluation.runs import RunScores
+from moa.evaluation.settings import MetricsSettings
 from moa.oracles import module_name
 from moa.oracles.scale import RewardScale
 from moa.runtime.files import write_json
@@ -30,7 +31,9 @@ def main(job: Job) -> None:
     p = job.params
     objectives = p["objectives"]
     runs = [read_run(job, run) for run in p["runs"]]
-    results = evaluate(runs, objectives, p["metrics"], BOOTSTRAP_SEED)
+    results = evaluate(
+        runs, objectives, MetricsSettings(**p["metrics"]), BOOTSTRAP_SEED, p["first"]
+    )
     for name, summary in results["runs"].items():
         for warning in summary["warnings"]:
             log.warning("%s: %s", name, warning)
@@ -65,12 +68,14 @@ def read_run(job: Job, run: dict[str, Any]) -> RunScores:
     scores = pd.concat(blocks)
     for seed in sorted(scores["seed"].unique().tolist()):
         rewards[seed] = reward_table(scores[scores["seed"] == seed], job.params["objectives"])
-        if run["method"] != EXPERTS:
+        if run["conditioned"]:
             folder = job.inputs[f"likelihoods/{name}/{seed}"]
             likelihoods[seed] = np.load(folder / "likelihoods.npy")
     return RunScores(
         name,
+        run["label"],
         run["method"],
+        run["conditioned"],
         run["beta_w"],
         np.array(run["vectors"], dtype=np.float64),
         rewards,

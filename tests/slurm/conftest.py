@@ -2,7 +2,7 @@
 
 import pytest
 
-from slurm.cluster import Cluster
+from support.slurm_cluster import Cluster
 
 
 @pytest.fixture(scope="module")

@@ -16,8 +16,8 @@ import pytest
 from moa.workflow.entries import SCRIPTS
 from moa.workflow.plan import Plan, read_plan
 from moa.workflow.resources import gpus_of
-from slurm.cluster import NEEDED, Cluster, adapt_profile
-from test_workflow import copy_repo
+from support.checkouts import copy_repo
+from support.slurm_cluster import NEEDED, Cluster, adapt_profile
 
 pytestmark = [*NEEDED, pytest.mark.alone]
 CONFIG = "config/rehearsal.yaml"

@@ -15,9 +15,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from slurm.cluster import NEEDED, Cluster, adapt_profile
-from test_workflow import copy_repo, edited
-from tiny_jobs import TinyJobs
+from support.checkouts import copy_repo, edited
+from support.paths import TINY
+from support.slurm_cluster import NEEDED, Cluster, adapt_profile
+from support.tiny_jobs import TinyJobs
 
 pytestmark = NEEDED
 TARGET = "results/tiny/safety/tables/summary.csv"
@@ -42,7 +43,7 @@ def load(objective, params, entry):
 
 
 def slurm_config(store):
-    config = yaml.safe_load((Path(__file__).parents[1] / "tiny.yaml").read_text())
+    config = yaml.safe_load(TINY.read_text())
     oracle = {"kind": "slow", "seconds": 0.7}
     task = config["tasks"]["safety"]
     task["oracles"] = {name: dict(oracle) for name in task["objectives"]}
@@ -205,12 +206,12 @@ def test_cancelled_requeued_and_timed_out_jobs_resumed(disturbed):
     again = starts(by_fate["requeued"])
     assert again[0]["slurm_job"] == again[1]["slurm_job"]  # Slurm's own queue
     for name, of_run in attempts.items():
-        log = next((run.checkout / "results/store/train").glob(f"{name}-safety-*")) / "log.txt"
+        log = next((run.checkout / "results/store/online").glob(f"{name}-safety-*")) / "log.txt"
         resumed = log.read_text().count("resumes from checkpoint-")
         assert resumed == len(starts(name)) - 1, name
         assert any(a.get("outcome") == "preempted" for a in of_run), name
     assert "the Slurm time limit is" in "".join(
-        p.read_text() for p in (run.checkout / "results/store/train").glob("*/log.txt")
+        p.read_text() for p in (run.checkout / "results/store/online").glob("*/log.txt")
     )
 
 
@@ -221,7 +222,7 @@ def test_a_second_snakemake_in_the_same_folder_refuses(disturbed):
 
 def test_the_results_are_those_of_an_undisturbed_run(disturbed, tmp_path):
     run, _, _ = disturbed
-    for folder in (run.checkout / "results/store/train").glob("*"):
+    for folder in (run.checkout / "results/store/online").glob("*"):
         spec = json.loads((folder / "spec.json").read_text())
         for oracle in spec["params"]["oracles"].values():
             oracle["seconds"] = 0.0

@@ -69,7 +69,7 @@ class GenerationSettings(Settings):
     Mend: give a whole number from 1, or null for one job per run."""
 
 
-class EvaluationSettings(PromptSettings):
+class GenerationStage(PromptSettings):
     """What a job that asks a trained policy is told: `generation` and what `policy` says of prompts."""
 
     temperature: Positive

@@ -31,12 +31,10 @@ def read_scores(inputs: Inputs, metrics: Mapping[str, Any]) -> pd.DataFrame:
 def read_curves(inputs: Inputs, metrics: Mapping[str, Any]) -> pd.DataFrame:
     """A row per logged step: run, seed, part, step, progress, norm_<objective>, losses, ...
 
-    part: an RLHF expert's objective, RiC's stage, else empty. Rewarded Soups logs nothing of its own.
+    part: an RLHF expert's objective, RiC's stage, else empty.
     """
     parts = []
     for run, seed, part, folder in _of(inputs, "trained"):
-        if metrics["runs"][run]["method"] == "rewarded_soups":
-            continue
         lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
         frame = pd.DataFrame(lines).assign(run=run, seed=seed)
         if "part" not in frame:

@@ -34,6 +34,13 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
+class KindSettings(Settings):
+    """An entry whose `kind` names the file that implements it; each kind has keys of its own."""
+
+    kind: Text
+    """The name of a file of the room."""
+
+
 class OperationSettings(Settings):
     """How jobs run. Enters no key, since it changes no result."""
 

@@ -23,7 +23,8 @@ import yaml
 from moa.runtime.attempts import ATTEMPTS
 from moa.runtime.locks import LOCK, is_locked
 from moa.runtime.publishing import is_published, work_folder
-from moa.workflow.entries import SCRIPTS, Entry
+from moa.workflow.entries import Entry
+from moa.workflow.stages import STAGES
 
 _ENTRY = re.compile(r"[A-Za-z0-9_-]+-([0-9a-f]{12})")
 _WORK = re.compile(r"[0-9a-f]{12}")
@@ -157,7 +158,7 @@ def _reason(folder: Folder, planned: list[Entry]) -> str:
 
 def _folders(store: Path) -> list[Folder]:
     found = []
-    for stage in SCRIPTS:
+    for stage in STAGES:
         for path in _subfolders(store / stage):
             if match := _ENTRY.fullmatch(path.name):
                 kind = "entry" if is_published(path) else "unpublished"

@@ -18,6 +18,7 @@ from moa.runtime.publishing import is_published, read_manifest, work_folder
 from moa.tools.terminal import duration
 from moa.workflow.entries import Entry
 from moa.workflow.plan import Plan
+from moa.workflow.stages import STAGES
 
 DONE, RUNNING, FAILED, WAITING, NOT_BEGUN = STATES = (
     "done",
@@ -45,7 +46,7 @@ class Status:
 
     def __init__(self, plan: Plan, now: float) -> None:
         self.plan, self.now = plan, now
-        self.store = Path(plan.config["store"])
+        self.store = Path(plan.config.store)
         self.states = {rel: job_state(self.store, a) for rel, a in plan.entries.items()}
 
     def rows(self, task: str) -> list[tuple[str, ...]]:
@@ -125,8 +126,8 @@ def job_state(store: Path, entry: Entry) -> JobState:
 
 def part_of(job: Entry) -> str:
     """What tells a job from others of its stage and run: an objective, the numbers of its vectors."""
-    if job.stage == "expert":
-        return job.spec["params"]["objective"]
+    if objective := job.spec["params"].get("objective"):
+        return objective
     block = re.search(r"-v(\d+-\d+)$", job.name)
     return block[1] if block else ""
 
@@ -135,7 +136,7 @@ def own_jobs(ends: list[Entry]) -> list[Entry]:
     """What a run's seed has for itself: training after SFT, generation, and its ends."""
     generated = [a for end in ends for a in end.inputs.values() if a.stage == "generate"]
     before = [a for job in generated for a in job.inputs.values()]
-    trained = [a for a in before if a.stage in ("online", "expert", "ric")]
+    trained = [a for a in before if STAGES[a.stage].with_oracles]
     return list({a.rel: a for a in [*trained, *generated, *ends]}.values())
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from moa.runtime.publishing import MANIFEST
+from moa.runtime.settings import OperationSettings
 from moa.workflow.keys import (
     PACKAGE_ROOT,
     STORE_VERSION,
@@ -20,24 +21,7 @@ from moa.workflow.keys import (
     content_key,
     library_versions,
 )
-
-# stage -> the script of workflow_scripts/ that makes it
-SCRIPTS = {
-    "data": "prepare_data",
-    "base": "build_base",
-    "oracle": "fit_oracle",
-    "oracle_stats": "score_offline",
-    "sft": "train_sft",
-    "online": "train_online",
-    "expert": "train_expert",
-    "ric": "train_ric",
-    "generate": "generate_responses",
-    "score": "score_responses",
-    "likelihoods": "compute_likelihoods",
-    "metrics": "compute_metrics",
-    "table": "write_tables",
-    "figure": "draw_figure",
-}
+from moa.workflow.stages import STAGES
 
 
 @dataclass(frozen=True)
@@ -72,7 +56,7 @@ class Catalogue:
 
     def __init__(self, store: Path) -> None:
         self.entries: dict[str, Entry] = {}
-        self.operation: dict[str, Any] = {}
+        self.operation = OperationSettings()
         self._by_key: dict[str, Entry] = {}
         self._names = {
             path.parent.name.rsplit("-", 1)[1]: path.parent.name.rsplit("-", 1)[0]
@@ -89,10 +73,9 @@ class Catalogue:
         *,
         seed: int | None = None,
         modules: Iterable[str] = (),
-        libraries: Iterable[str] = (),
     ) -> Entry:
         """The entry that these make. modules: loaded by name, so that no import shows them."""
-        code, required = self._code(SCRIPTS[stage], tuple(sorted(set(modules))))
+        code, required = self._code(STAGES[stage].script, tuple(sorted(set(modules))))
         spec = {
             "stage": stage,
             "name": name,
@@ -100,9 +83,9 @@ class Catalogue:
             "seed": seed,
             "inputs": {role: entry.rel for role, entry in sorted(inputs.items())},
             "code": code,
-            "versions": library_versions([*libraries, *required]),
+            "versions": library_versions([*STAGES[stage].libraries, *required]),
             "store_version": STORE_VERSION,
-            "operation": self.operation,
+            "operation": self.operation.model_dump(mode="json"),
         }
         key = content_key(spec)
         if key not in self._by_key:

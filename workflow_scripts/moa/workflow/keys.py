@@ -162,10 +162,19 @@ def _module_files(name: str, root: Path, must_exist: bool) -> list[Path]:
 
 def constant(module: str, name: str, default: Any, root: Path = PACKAGE_ROOT) -> Any:
     """A literal module-level constant, read from the source without importing the module."""
-    for path in _module_files(module, root, True)[-1:]:
-        for node in ast.parse(path.read_text(encoding="utf-8")).body:
-            targets = node.targets if isinstance(node, ast.Assign) else []
-            targets = [node.target] if isinstance(node, ast.AnnAssign) else targets
-            if any(isinstance(t, ast.Name) and t.id == name for t in targets):
-                return ast.literal_eval(node.value)  # type: ignore[attr-defined]
-    return default
+    path = _module_files(module, root, True)[-1]
+    stat = path.stat()
+    node = _constants(path, stat.st_mtime_ns, stat.st_size).get(name)
+    return default if node is None else ast.literal_eval(node)
+
+
+@cache
+def _constants(path: Path, mtime_ns: int, size: int) -> dict[str, ast.expr]:
+    """Every value that a module gives to a name of its own."""
+    found: dict[str, ast.expr] = {}
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Assign):
+            found |= {t.id: node.value for t in node.targets if isinstance(t, ast.Name)}
+        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value:
+            found[node.target.id] = node.value
+    return found

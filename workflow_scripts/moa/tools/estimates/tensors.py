@@ -3,7 +3,7 @@
 Counted from the code that runs: transformers' Llama and Qwen3 with SDPA, PEFT's LoRA in float32, and
 autocast where the weights are bfloat16. What a frozen matrix is multiplied with is not kept, since only
 its weight's gradient would need it. Tensors below a thousandth of the sum are left out.
-tests/test_memory_plan.py holds this to what an allocator measures.
+tests/tools/estimates/test_memory.py holds this to what an allocator measures.
 """
 
 from __future__ import annotations

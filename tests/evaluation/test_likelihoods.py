@@ -1,0 +1,55 @@
+"""The likelihood table of all responses under all vectors, however many share a forward pass."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from moa.evaluation import likelihoods
+from moa.evaluation.likelihoods import cross_likelihoods
+from moa.logprobs import sequence_logprobs
+from moa.models.conditioning.weights_in_prompt import WeightsInPrompt
+from support.tiny_models import random_ids, tiny_llama
+from support.tiny_tokenizers import qwen_tokenizer
+
+OBJECTIVES = ["helpfulness", "harmlessness"]
+VECTORS = [[0.0, 1.0], [0.3, 0.7], [1.0, 0.0]]
+PROMPTS = ["How do I bake good bread?", "Tell me a joke."]
+
+
+class ModelPerVector(WeightsInPrompt):
+    """Another model for every vector, as merged experts are."""
+
+    one_model = False
+
+    def at(self, w):
+        return tiny_llama(seed=VECTORS.index(w), vocab_size=700)
+
+
+@pytest.mark.parametrize("kind", [WeightsInPrompt, ModelPerVector])
+@pytest.mark.parametrize("batch_size", [1, 5, 6, 64])
+def test_the_table_is_that_of_single_rows_for_any_batch_size(kind, batch_size, monkeypatch):
+    tokenizer = qwen_tokenizer()
+    policy = kind(tiny_llama(vocab_size=700), OBJECTIVES, 2)
+    generator = torch.Generator().manual_seed(0)
+    answers = [random_ids(n, generator) for n in ([4, 1, 7], [3, 5, 2])]
+    sizes, real = [], likelihoods.tree_logprobs
+
+    def spy(model, prefixes, conditions, responses):
+        sizes.append(len(conditions[0]) * len(responses[0]))
+        return real(model, prefixes, conditions, responses)
+
+    monkeypatch.setattr(likelihoods, "tree_logprobs", spy)
+    table = cross_likelihoods(policy, tokenizer, PROMPTS, VECTORS, answers, batch_size)
+    assert max(sizes) <= max(batch_size, 3 if policy.one_model else 1)
+
+    for p, x in enumerate(PROMPTS):
+        for j, w in enumerate(VECTORS):
+            prompt = torch.tensor(tokenizer(policy.prompt(x, w))["input_ids"])
+            for i, response in enumerate(answers[p]):
+                row = torch.cat([prompt, response])[None]
+                scored = torch.arange(row.shape[1])[None] >= len(prompt)
+                with torch.no_grad():
+                    alone = sequence_logprobs(policy.at(w), row, torch.ones_like(row), scored)
+                np.testing.assert_allclose(table[p, i, j], alone.item(), rtol=1e-5, atol=5e-4)

@@ -1,0 +1,134 @@
+"""What tokenizers do at the seams of a prompt: Llama's (BOS, `<pad>`) and Qwen's (EOS that pads)."""
+
+import numpy as np
+import pytest
+import torch
+from transformers import LlamaConfig, LlamaForCausalLM
+
+from moa.models.policies import load_tokenizer
+from moa.models.prompts import common_prefix, encode, truncate_prompt
+from moa.models.sampling import Sampling, clean_response, generate
+from moa.preferences import build_prompt
+from moa.runtime.settings import OperationSettings
+from moa.training.loop import TrainingRun
+from moa.training.settings import OptimizerSettings
+from moa.training.sft import tokenize_example, train_sft
+from support.tiny_tokenizers import FIM_PAD, gpt2_tokenizer, llama_tokenizer, qwen_tokenizer
+
+OBJECTIVES = ["helpfulness", "harmlessness"]
+SETTINGS = OptimizerSettings(
+    epochs=40,
+    learning_rate=1e-2,
+    batch_size=2,
+    micro_batch_size=2,
+    scheduler="constant",
+    warmup_ratio=0.0,
+)
+X = "Tell me a joke, please."
+
+
+@pytest.fixture(params=["llama", "qwen"])
+def tokenizer(request, tmp_path):
+    """As `moa.training.bases.hub` leaves it."""
+    made = llama_tokenizer() if request.param == "llama" else qwen_tokenizer()
+    if request.param == "qwen":
+        made.pad_token = FIM_PAD
+    made.save_pretrained(tmp_path / "base")
+    LlamaConfig().save_pretrained(tmp_path / "base")
+    return load_tokenizer(tmp_path / "base")
+
+
+@pytest.mark.parametrize("make", [gpt2_tokenizer, qwen_tokenizer])
+def test_a_tokenizer_that_pads_with_eos_or_not_at_all_is_refused(make, tmp_path):
+    make().save_pretrained(tmp_path)
+    LlamaConfig().save_pretrained(tmp_path)
+    with pytest.raises(ValueError, match="needs an EOS token and a different pad token"):
+        load_tokenizer(tmp_path)
+
+
+def test_bos_stands_once_at_the_start_if_at_all(tokenizer):
+    prompt = build_prompt(X, OBJECTIVES, [0.3, 0.7])
+    ids = tokenizer(prompt)["input_ids"]
+    example = tokenize_example(prompt, "Flour and yeast.", tokenizer, max_response_tokens=50)
+    bos = tokenizer.bos_token_id
+    if bos is not None:
+        assert ids[0] == example["input_ids"][0] == bos
+        assert ids.count(bos) == example["input_ids"].count(bos) == 1
+    # The continuation adds nothing of its own: what is learned follows the prompt as it is sampled.
+    assert example["input_ids"][: len(ids)] == ids
+    assert example["labels"][: len(ids)] == [-100] * len(ids)
+    learned = example["labels"][len(ids) :]
+    assert tokenizer.decode(learned[:-1]).strip() == "Flour and yeast."
+    assert learned[-1] == tokenizer.eos_token_id and learned.count(learned[-1]) == 1
+
+
+def test_the_weight_block_survives_truncation(tokenizer):
+    x = "é 日本\n\n first words. " * 30 + X
+    cut = truncate_prompt(x, OBJECTIVES, tokenizer, 90)
+    assert x.endswith(cut) and cut.endswith(X) and len(cut) > len(X)
+    block = " helpfulness 0.50 harmlessness 0.50 Assistant:"
+    ids = tokenizer(build_prompt(cut, OBJECTIVES, [0.5, 0.5]))["input_ids"]
+    assert 80 < len(ids) <= 90
+    assert tokenizer.decode(ids, skip_special_tokens=True) == f"Human: {cut}{block}"
+
+
+def test_prompts_that_differ_in_w_share_their_tokens_up_to_it(tokenizer):
+    weights = ([0.0, 1.0], [0.3, 0.7], [1.0, 0.0])
+    ids = [torch.tensor(tokenizer(build_prompt(X, OBJECTIVES, w))["input_ids"]) for w in weights]
+    shared = tokenizer.decode(ids[0][: common_prefix(ids)], skip_special_tokens=True)
+    assert f"Human: {X} helpfulness ".startswith(shared) and shared.startswith(f"Human: {X}")
+
+
+def test_eos_is_learned_beside_padding_and_ends_generation(tokenizer, tmp_path):
+    """Two answers of different length in one batch: the short one is padded, and still ends."""
+    torch.manual_seed(0)
+    model = LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=32,
+            intermediate_size=48,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            eos_token_id=tokenizer.eos_token_id,
+            pad_token_id=tokenizer.pad_token_id,
+        )
+    )
+    answers = {
+        "Tell me a joke, please.": "I would rather not do that.",
+        "How do I bake good bread?": "Flour.",
+    }
+    prompts = [build_prompt(x, OBJECTIVES, [0.5, 0.5]) for x in answers]
+    examples = [
+        tokenize_example(prompt, y, tokenizer, max_response_tokens=50)
+        for prompt, y in zip(prompts, answers.values(), strict=True)
+    ]
+    train_sft(
+        model,
+        tokenizer,
+        examples,
+        SETTINGS,
+        "float32",
+        TrainingRun(tmp_path / "checkpoints", 0, "test", OperationSettings(checkpoint_minutes=60)),
+    )
+    sampled = generate(
+        model,
+        encode(prompts, tokenizer),
+        np.full((2, 1, 30), 0.5),
+        Sampling(30, 1e-6, 1.0, tokenizer.eos_token_id, tokenizer.pad_token_id, batch_size=2),
+    )
+    for (ids,), example, answer in zip(sampled, examples, answers.values(), strict=True):
+        assert ids.tolist() == [token for token in example["labels"] if token != -100]
+        response = clean_response(ids, tokenizer)
+        assert response.finished and response.text == answer
+
+
+@pytest.mark.parametrize("turn", ["\n\nHuman: What is 2 + 2?", " Assistant: It is four."])
+def test_a_response_ends_where_it_starts_another_turn(tokenizer, turn):
+    prompt = build_prompt(X, OBJECTIVES, [0.3, 0.7])
+    start = len(tokenizer(prompt)["input_ids"])
+    whole = tokenizer(f"{prompt} I would é 日本 not.{turn}")["input_ids"][start:]
+    response = clean_response(torch.tensor([*whole, tokenizer.eos_token_id]), tokenizer)
+    assert response.finished and response.text == "I would é 日本 not."
+    # The tokens that are learned from are those whose text is scored.
+    kept = response.ids.tolist()
+    assert kept == whole[: len(kept)] and tokenizer.decode(kept).strip() == response.text

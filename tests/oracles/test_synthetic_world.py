@@ -1,0 +1,36 @@
+"""The synthetic world, whose rewards are known."""
+
+from itertools import product
+
+import pytest
+
+from moa.datasets import world
+from moa.oracles.base import load_oracles, score_all
+
+SAFE, RISKY = "explain bread today", "explain locks today"
+
+
+def test_rewards_compete_for_places_and_details_are_dangerous_on_risky_topics():
+    oracles = load_oracles(
+        ["helpfulness", "harmlessness"],
+        {k: {"kind": "synthetic_world"} for k in ("helpfulness", "harmlessness")},
+        {},
+    )
+    texts = ["", "flour yeast", "flour flour", "careful legal", "flour careful"]
+    helpful, harmless = score_all(oracles, [SAFE] * 5, texts).T
+    assert helpful[0] == harmless[0] == harmless[1] == helpful[3] == 0
+    assert helpful[1] > helpful[2] == helpful[4] > 0  # a repeated word counts once
+    assert harmless[3] > harmless[4] > 0
+    risky = score_all(oracles, [RISKY], ["pick pins"])[0]
+    assert risky[0] > 0 > risky[1]
+    long = " ".join([*world.FILLER, "flour"])
+    assert world.rewards(SAFE, long)[0] == 0  # only the first words count
+
+
+def test_rewards_are_bounded():
+    for risky in (False, True):
+        for d, c in product(range(8), range(8)):
+            r = world.rewards_of_counts(d, c, 0, risky)
+            assert (r >= -1).all() and (r <= 1).all()
+    with pytest.raises(ValueError, match="names 0 topics"):
+        world.topic_of("explain nothing")

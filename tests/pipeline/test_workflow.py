@@ -1,0 +1,262 @@
+"""The workflow as a user runs it: a real Snakemake over the tiny config, in a copy of the repository.
+
+One pipeline is made once; each test then changes one thing and looks at what Snakemake makes anew.
+"""
+
+import base64
+import json
+import os
+import shutil
+
+import pandas as pd
+import pytest
+import yaml
+
+from support.checkouts import copy_repo, edited, snakemake
+
+FIGURES = (
+    "reward_overlap",
+    "exploration",
+    "pareto_fronts",
+    "reward_distributions",
+    "objective_best",
+    "metrics_by_run",
+    "training_curves",
+    "beta_w_sweep",
+)
+PARETO = "results/tiny/safety/figures/pareto_fronts.pdf"
+pytestmark = pytest.mark.workflow
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("checkout")
+    copy_repo(folder)
+    jobs, _ = snakemake(folder)
+    assert jobs == {
+        "prepare_data": 1,
+        "build_base": 1,
+        "score_offline": 1,
+        "train_sft": 1,
+        "train_online": 2,  # the sweep's two values are MO-ODPO and MI-EPO themselves
+        "train_expert": 2,  # one per objective, shared by rlhf and rewarded_soups
+        "train_ric": 1,
+        "generate_responses": 5,
+        "score_responses": 5,
+        "compute_likelihoods": 4,  # rlhf has none
+        "compute_metrics": 2,
+        "draw_figure": 8,
+        "write_tables": 4,
+    }
+    return folder
+
+
+def metrics_entry(checkout):
+    """The store entry of the metrics behind the current tables."""
+    table = (checkout / "results" / "tiny" / "safety" / "tables" / "summary.md").resolve().parent
+    spec = json.loads((table / "spec.json").read_text())
+    return table.parent.parent / spec["inputs"]["metrics"]
+
+
+def test_figures_tables_and_entries_are_there(checkout):
+    results = checkout / "results" / "tiny" / "safety"
+    for name in FIGURES:
+        assert (results / "figures" / f"{name}.pdf").read_bytes().startswith(b"%PDF")
+        assert (results / "figures" / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+    table = pd.read_csv(results / "tables" / "summary.csv")
+    assert table["run"].tolist() == ["rewarded_soups", "ric", "mo_odpo", "mi_epo"]
+    assert (table["hv_percent_of_optimum"] < 100).all()
+    assert "2.70" in (results / "tables" / "summary.md").read_text()  # the paper's own, quoted
+    for folder in (checkout / "results" / "store").glob("*/*"):
+        names = {p.name for p in folder.iterdir()}
+        assert {"spec.json", "log.txt", "manifest.json"} <= names, folder
+    assert not list((checkout / "results" / "work").iterdir())
+    pairs = pd.read_csv(results / "tables" / "comparisons.csv")
+    assert {("mi_epo", "mo_odpo"), ("mo_odpo", "ric")} <= set(
+        zip(pairs["run"], pairs["against"], strict=True)
+    )
+    assert "nadir" in (results / "tables" / "references.md").read_text()
+    sweep = json.loads((results / "tables" / "beta_w_sweep.json").read_text())
+    assert {name: run["beta_w"] for name, run in sweep["runs"].items()} == {
+        "beta_w_0": 0.0,
+        "beta_w_0_01": 0.01,
+    }
+    logs = checkout / "results" / "logs" / "online"
+    assert len(list(logs.glob("*.log"))) == len(list(logs.glob("*.tsv"))) == 2
+
+
+def test_training_logs_every_promised_figure(checkout):
+    (folder,) = (checkout / "results" / "store" / "online").glob("mi_epo-*")
+    steps = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    promised = {"loss", "loss_alignment", "loss_exploration", "w_distance", "identical", "empty"}
+    promised |= {f"{x}_{o}" for x in ("reward", "ties") for o in ("helpfulness", "harmlessness")}
+    assert promised <= set(steps[0])
+    assert steps[0]["loss_exploration"] > 0
+
+
+def test_a_second_run_does_nothing_and_a_dry_run_leaves_nothing(checkout, tmp_path):
+    assert snakemake(checkout)[0] == {}
+    assert not list((checkout / "results" / "work").iterdir())
+    copy_repo(tmp_path)
+    snakemake(tmp_path, "--dry-run")
+    assert not (tmp_path / "results" / "work").exists()
+
+
+def test_touching_one_figure_module_redraws_exactly_that_figure(checkout):
+    module = checkout / "workflow_scripts" / "moa" / "reporting" / "figures" / "pareto_fronts.py"
+    original, before = module.read_text(), os.readlink(checkout / PARETO)
+    module.write_text(original + "\nTOUCHED = True\n")
+    assert snakemake(checkout)[0] == {"draw_figure": 1}
+    assert os.readlink(checkout / PARETO) != before
+    module.write_text(original)
+    assert snakemake(checkout)[0] == {}
+    assert os.readlink(checkout / PARETO) == before
+
+
+def test_a_single_figure_is_a_target(checkout):
+    assert snakemake(checkout, "--force", "--", PARETO)[0] == {"draw_figure": 1}
+
+
+def test_changing_a_parameter_and_back_runs_nothing(checkout):
+    config = yaml.safe_load((checkout / "tiny.yaml").read_text())
+    config["metrics"]["bootstrap_resamples"] = 21
+    (checkout / "changed.yaml").write_text(yaml.safe_dump(config))
+    jobs, _ = snakemake(checkout, config="changed.yaml")
+    assert jobs == {"compute_metrics": 2, "draw_figure": 8, "write_tables": 4}
+    assert snakemake(checkout)[0] == {}
+
+
+def test_a_run_is_added_by_config_alone(checkout):
+    config = yaml.safe_load((checkout / "tiny.yaml").read_text())
+    config["runs"] += [
+        {"name": "mo_odpo_scalarised", "method": "mo_odpo", "overrides": {"labels": "scalarised"}},
+        {"name": "soups_factors", "method": "rewarded_soups", "overrides": {"merge": "factors"}},
+        {"name": "narrow", "method": "mi_epo", "overrides": {"beta_w": 0.1, "lora": {"rank": 2}}},
+    ]
+    (checkout / "added.yaml").write_text(yaml.safe_dump(config))
+    jobs, _ = snakemake(checkout, config="added.yaml")
+    assert jobs == {
+        "train_online": 2,  # a soup of the same experts trains nothing
+        "generate_responses": 3,
+        "score_responses": 3,
+        "compute_likelihoods": 3,
+        "compute_metrics": 1,
+        "draw_figure": 7,
+        "write_tables": 3,
+    }
+    table = pd.read_csv(checkout / "results" / "tiny" / "safety" / "tables" / "summary.csv")
+    assert {"mo_odpo_scalarised", "soups_factors", "narrow"} <= set(table["run"])
+    (narrow,) = (checkout / "results" / "store" / "online").glob("narrow-*")
+    assert json.loads((narrow / "adapter" / "adapter_config.json").read_text())["r"] == 2
+    assert snakemake(checkout)[0] == {}
+
+
+def test_renaming_a_run_makes_only_its_reports_anew(checkout):
+    config = (checkout / "tiny.yaml").read_text()
+    (checkout / "renamed.yaml").write_text(config.replace("{name: mi_epo,", "{name: ours,"))
+    jobs, _ = snakemake(checkout, config="renamed.yaml")
+    assert jobs == {"compute_metrics": 1, "draw_figure": 7, "write_tables": 3}
+    assert snakemake(checkout)[0] == {}
+
+
+def test_three_objectives_have_a_front_of_their_own(checkout):
+    config = yaml.safe_load((checkout / "tiny.yaml").read_text())
+    task = config["tasks"].pop("safety")
+    task["objectives"] += ["humor"]
+    task["oracles"]["humor"] = {"kind": "synthetic_world"}
+    del task["beta_w_sweep"]
+    config["tasks"]["assistant3"] = task
+    config["runs"] = [run for run in config["runs"] if run["name"] in ("rlhf", "mi_epo")]
+    (checkout / "three.yaml").write_text(yaml.safe_dump(config))
+    front = "results/tiny/assistant3/figures/front_3d.pdf"
+    table = "results/tiny/assistant3/tables/summary.csv"
+    jobs, _ = snakemake(checkout, "--", front, table, config="three.yaml")
+    assert jobs["train_expert"] == 3 and jobs["draw_figure"] == 1
+    assert (checkout / front).read_bytes().startswith(b"%PDF")
+    assert pd.read_csv(checkout / table)["run"].tolist() == ["mi_epo"]
+
+
+def test_a_second_checkout_with_the_same_store_runs_nothing(checkout, tmp_path):
+    copy_repo(tmp_path)
+    config = yaml.safe_load((tmp_path / "tiny.yaml").read_text())
+    config["store"] = str(checkout / "results" / "store")
+    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(config))
+    assert snakemake(tmp_path)[0] == {}
+    assert (tmp_path / PARETO).read_bytes() == (checkout / PARETO).read_bytes()
+
+
+def test_an_entry_without_a_manifest_is_made_again(checkout):
+    table = (checkout / "results" / "tiny" / "safety" / "tables" / "summary.md").resolve().parent
+    (metrics_entry(checkout) / "manifest.json").unlink()
+    (table / "manifest.json").unlink()
+    jobs, _ = snakemake(checkout)
+    assert (
+        {"compute_metrics", "write_tables"}
+        <= set(jobs)
+        <= {
+            "compute_metrics",
+            "write_tables",
+            "draw_figure",
+        }
+    )
+
+
+def test_two_runs_of_one_spec_give_the_same_bytes(checkout, tmp_path):
+    copy_repo(tmp_path)
+    snakemake(tmp_path)
+    first, second = metrics_entry(checkout), metrics_entry(tmp_path)
+    assert first.name == second.name and first != second
+    assert (first / "metrics.json").read_bytes() == (second / "metrics.json").read_bytes()
+
+
+def test_a_job_that_published_before_its_snakemake_died_hides_nothing_behind_it(checkout, tmp_path):
+    """Snakemake marks a job as incomplete until it has seen it end."""
+    copy_repo(tmp_path)
+    shutil.copytree(checkout / "results" / "store", tmp_path / "results" / "store")
+    shutil.rmtree(tmp_path / "results" / "store" / "metrics")
+    shutil.rmtree(tmp_path / "results" / "store" / "table")
+    markers = tmp_path / ".snakemake" / "incomplete"
+    markers.mkdir(parents=True)
+    for manifest in (tmp_path / "results" / "store" / "score").glob("mi_epo-*/manifest.json"):
+        output = manifest.relative_to(tmp_path).as_posix()
+        (markers / base64.b64encode(output.encode()).decode()).write_text("{}")
+    table = "results/tiny/safety/tables/summary.csv"
+    jobs, _ = snakemake(tmp_path, "--", table)
+    assert jobs == {"compute_metrics": 1, "write_tables": 1}
+    assert (tmp_path / table).exists()
+
+
+def test_a_mistake_in_the_config_stops_before_any_job_with_one_message(checkout):
+    config = yaml.safe_load((checkout / "tiny.yaml").read_text())
+    config["online"]["beta_W"] = 0.1
+    (checkout / "wrong.yaml").write_text(yaml.safe_dump(config))
+    jobs, output = snakemake(checkout, config="wrong.yaml", check=False)
+    assert jobs == {}
+    assert "online: unknown key 'beta_W'; did you mean 'beta_w'?" in output
+    assert "Traceback" not in output
+
+
+def test_a_failing_job_says_why_in_one_line_and_publishes_nothing(checkout, tmp_path):
+    copy_repo(tmp_path)
+    (tmp_path / "workflow_scripts/moa/oracles/broken.py").write_text(
+        "import numpy as np\n\n\n"
+        "class Broken:\n"
+        "    objective = 'harmlessness'\n\n"
+        "    def score(self, prompts, responses):\n"
+        "        return np.full(len(prompts), np.nan)\n\n\n"
+        "def load(objective, params, entry):\n"
+        "    return Broken()\n"
+    )
+    edited(
+        tmp_path / "config/schema.yaml", "  oracle_kinds:\n", "  oracle_kinds:\n    broken: {}\n"
+    )
+    config = (tmp_path / "tiny.yaml").read_text()
+    config = config.replace("harmlessness: {kind: synthetic_world}", "harmlessness: {kind: broken}")
+    config += f"store: {checkout / 'results' / 'store'}\n"
+    (tmp_path / "tiny.yaml").write_text(config)
+    jobs, output = snakemake(tmp_path, check=False)
+    assert jobs == {"score_offline": 1}
+    said = [line for line in output.splitlines() if "oracle harmlessness returned nan" in line]
+    assert said and all("for the prompt" in line for line in said)
+    assert "Traceback" not in output
+    assert not (tmp_path / "results" / "tiny" / "safety" / "tables").exists()

@@ -1,0 +1,1 @@
+"""What several tests share: tiny models, jobs, stores, and checkouts of this repository."""

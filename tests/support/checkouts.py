@@ -1,0 +1,51 @@
+"""Copies of this repository in which a test runs Snakemake, or which it edits."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+from support.paths import REPO, TINY
+
+PARTS = ("Snakefile", "rules", "config", "profiles", "workflow_scripts")
+
+
+def copy_repo(target):
+    ignore = shutil.ignore_patterns("__pycache__", "*.egg-info")
+    for name in PARTS:
+        source = REPO / name
+        if source.is_dir():
+            shutil.copytree(source, target / name, ignore=ignore)
+        else:
+            shutil.copy(source, target / name)
+    shutil.copy(TINY, target)
+
+
+def snakemake(checkout, *arguments, config="tiny.yaml", check=True):
+    """Run Snakemake in a checkout; returns (the numbers of jobs by rule that it ran, its output)."""
+    command = [sys.executable, "-m", "snakemake", "--profile", "profiles/local"]
+    command += ["--cores", "2", "--configfile", config, *arguments]
+    done = subprocess.run(
+        command,
+        cwd=checkout,
+        env={**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    if check:
+        assert done.returncode == 0, done.stdout[-6000:]
+    jobs: dict[str, int] = {}
+    for line in done.stdout.splitlines():
+        if line.startswith(("rule ", "localrule ")):
+            name = line.split()[1].rstrip(":")
+            jobs[name] = jobs.get(name, 0) + 1
+    jobs.pop("all", None)
+    return jobs, done.stdout
+
+
+def edited(path, old, new):
+    text = path.read_text()
+    assert old in text, f"{old!r} is no longer in {path}"
+    path.write_text(text.replace(old, new))

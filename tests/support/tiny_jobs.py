@@ -1,0 +1,87 @@
+"""The tiny config's entries, made by the scripts themselves without Snakemake."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from moa.runtime.files import write_json
+from moa.runtime.publishing import is_published, work_folder
+from moa.workflow.config import resolve
+from moa.workflow.entries import SCRIPTS, Entry
+from moa.workflow.plan import Plan
+from support.paths import REPO, TINY
+
+
+class TinyJobs:
+    """A plan over a changed tiny config, and its jobs as commands."""
+
+    def __init__(self, store: Path, **changes: Any) -> None:
+        config = yaml.safe_load(TINY.read_text())
+        for section, values in changes.items():
+            config[section] = {**config.get(section, {}), **values}
+        n_train = config.pop("data", {}).get("n_train")
+        if n_train:
+            config["tasks"]["safety"]["data"]["n_train"] = n_train
+        self.store = store
+        self.plan = Plan(resolve({**config, "store": str(store)}))
+
+    def entry(self, stage: str, name: str = "") -> Entry:
+        """The one entry of a stage whose name starts so."""
+        found = [
+            a
+            for a in self.plan.entries.values()
+            if a.stage == stage and a.name.startswith(name) and "metrics" not in a.name
+        ]
+        assert len(found) == 1, [a.rel for a in found]
+        return found[0]
+
+    def folder(self, entry: Entry) -> Path:
+        return self.store / entry.rel
+
+    def work(self, entry: Entry) -> Path:
+        return work_folder(self.store, entry.key)
+
+    def command(self, entry: Entry, processes: int = 1) -> list[str]:
+        """The command that makes one entry; its inputs have to be there."""
+        spec = self.work(entry) / "spec.json"
+        spec.parent.mkdir(parents=True, exist_ok=True)
+        write_json(spec, entry.spec)
+        launcher = [sys.executable]
+        if processes > 1:
+            launcher += ["-m", "torch.distributed.run", "--standalone"]
+            launcher += [f"--nproc_per_node={processes}"]
+        script = REPO / "workflow_scripts" / f"{SCRIPTS[entry.stage]}.py"
+        return [*launcher, str(script), "--spec", str(spec), "--out", str(self.folder(entry))]
+
+    def make(self, entry: Entry, processes: int = 1) -> Path:
+        """Make an entry and, before it, whatever it needs. Returns: its folder."""
+        for needed in entry.inputs.values():
+            if not is_published(self.folder(needed)):
+                self.make(needed)
+        _run(self.command(entry, processes))
+        return self.folder(entry)
+
+    @staticmethod
+    def run_script(script: Path, spec: dict[str, Any], out: Path) -> None:
+        """Run any checkout's script on a spec."""
+        path = out.parent / f"{out.name}.spec.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_json(path, spec)
+        _run([sys.executable, str(script), "--spec", str(path), "--out", str(out)])
+
+
+def _run(command: list[str]) -> None:
+    done = subprocess.run(
+        command,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-12000:]

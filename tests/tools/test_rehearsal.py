@@ -1,0 +1,153 @@
+"""The rehearsal is the paper's run in all but its sizes, and its made-up parts are what they stand for."""
+
+import re
+from collections import Counter
+
+import pytest
+import yaml
+
+from moa.datasets import load_hh_rlhf, load_pku_saferlhf
+from moa.tools.rehearsal import make, rows
+from moa.workflow.config import resolve, task_sections
+from moa.workflow.entries import SCRIPTS
+from moa.workflow.plan import Plan
+from moa.workflow.resources import gpus_of
+from support.checkouts import copy_repo, snakemake
+from support.paths import REPO
+
+# What the two configs may differ in, wherever it stands; everything else has to be the same.
+SIZES = {
+    "n_train",
+    "n_test",
+    "batch_size",
+    "micro_batch_size",
+    "max_prompt_tokens",
+    "max_new_tokens",
+    "decodability_prompts",
+    "bootstrap_resamples",
+}
+TAKEN = {"model", "source"}  # a folder of that name in place of a hub id
+FOLDER = "data/rehearsal/"
+
+
+def config(name):
+    raw = yaml.safe_load((REPO / "config" / f"{name}.yaml").read_text())
+    return resolve({**raw, "seeds": [0]})
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """The made-up models and data sets."""
+    out = tmp_path_factory.mktemp("rehearsal")
+    make(out)
+    return out
+
+
+def leaves(value, path=()):
+    """(path, value) of everything in nested mappings and lists."""
+    if isinstance(value, dict | list):
+        for key, sub in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from leaves(sub, (*path, key))
+    else:
+        yield path, value
+
+
+def graph(plan):
+    """Every entry by stage and name, with what it is made from and the GPUs it asks for."""
+
+    def label(entry):
+        return f"{entry.stage}/{entry.name}".replace("rehearsal-", "paper-")
+
+    return Counter(
+        (
+            label(entry),
+            tuple(sorted((role, label(up)) for role, up in entry.inputs.items())),
+            gpus_of(entry),
+        )
+        for entry in plan.entries.values()
+    )
+
+
+@pytest.mark.parametrize("task", ["safety", "assistant2", "assistant3"])
+def test_the_rehearsal_differs_from_the_paper_in_sizes_only(task):
+    paper, rehearsal = (
+        # A hub entry has its locked commit, a local folder the fingerprint of its content.
+        {
+            path: value
+            for path, value in leaves(task_sections(config(name), task))
+            if path[-1] not in ("commit", "content")
+        }
+        for name in ("paper", "rehearsal")
+    )
+    assert paper.keys() == rehearsal.keys()
+    differing = {path for path in paper if paper[path] != rehearsal[path]}
+    assert {path[-1] for path in differing} <= SIZES | TAKEN
+    for path in differing:
+        if path[-1] in TAKEN:
+            assert rehearsal[path] == FOLDER + paper[path].split("/")[1]
+        else:
+            assert 0 < rehearsal[path] < paper[path]
+
+
+def test_the_rehearsal_has_the_papers_graph():
+    paper, rehearsal = Plan(config("paper")), Plan(config("rehearsal"))
+    assert graph(rehearsal) == graph(paper)
+    views = [path.replace("results/rehearsal/", "results/paper/") for path in rehearsal.views]
+    assert views == list(paper.views)
+    assert rehearsal.repositories == set() != paper.repositories
+
+
+def test_every_path_of_the_config_is_made(folder):
+    used = {
+        value
+        for task in config("rehearsal")["tasks"]
+        for path, value in leaves(task_sections(config("rehearsal"), task))
+        if path[-1] in TAKEN
+    }
+    assert {FOLDER + path.name for path in folder.iterdir()} == used
+
+
+def test_the_parts_are_the_same_every_time(folder, tmp_path):
+    make(tmp_path)
+    make(tmp_path)  # over what is there
+    first, second = (
+        {p.relative_to(top): p.read_bytes() for p in top.rglob("*") if p.is_file()}
+        for top in (folder, tmp_path)
+    )
+    assert first == second
+
+
+def test_the_loaders_drop_the_irregular_rows_and_nothing_else(folder):
+    dropped = Counter()
+    found = load_pku_saferlhf(folder / "PKU-SafeRLHF-10K", dropped=dropped)
+    assert len(set(found["prompt"])) == rows.PROMPTS < len(found)
+    assert dropped == {
+        "no prompt": 1,
+        "empty response": 2,
+        "no better_response_id": 1,
+        "a response id is neither 0 nor 1": 1,
+    }
+    dropped.clear()
+    found = load_hh_rlhf(folder / "hh-rlhf", dropped=dropped)
+    assert len(found) == len(rows.SUBSETS) * rows.DIALOGUES["train"]
+    turns = Counter(prompt.count("\n\nHuman:") for prompt in found["prompt"])
+    assert set(turns) == {0, 1, 2, 3}
+    assert dropped == {
+        "transcripts do not share their prompt": 4,
+        "no final assistant turn": 8,
+        "text before the first speaker mark": 4,
+        "speakers do not alternate": 4,
+        "empty response": 4,
+    }
+
+
+@pytest.mark.workflow
+def test_the_rehearsal_is_planned_whole(tmp_path):
+    copy_repo(tmp_path)
+    make(tmp_path / "data" / "rehearsal")
+    _, output = snakemake(tmp_path, "--dry-run", "--", "all", config="config/rehearsal.yaml")
+    jobs = dict(re.findall(r"^(\w+) +(\d+)$", output, re.MULTILINE))
+    planned = Counter(SCRIPTS[a.stage] for a in Plan(config("rehearsal")).entries.values())
+    assert len(planned) == len(SCRIPTS) - 1  # all stages but fit_oracle
+    total = planned.total() + 1
+    assert {rule: int(n) for rule, n in jobs.items()} == {**planned, "all": 1, "total": total}

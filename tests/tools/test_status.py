@@ -1,0 +1,299 @@
+"""The status says of every run where it is, from files alone."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+
+import pandas as pd
+import pytest
+import yaml
+
+from moa.runtime.attempts import ATTEMPTS
+from moa.runtime.publishing import work_folder
+from moa.runtime.shards import in_shards
+from moa.tools.status import COLUMNS, Status
+from moa.tools.terminal import duration, size, table
+from support.paths import REPO
+from support.tiny_store import begin, locked, publish, tiny_config, tiny_plan
+
+SCRIPT = REPO / "workflow_scripts" / "show_status.py"
+LINES = [
+    {"step": 1, "raw_helpfulness": 0.25, "raw_harmlessness": -1.5, "loss": 1.0},
+    {"step": 2, "raw_helpfulness": 0.5, "raw_harmlessness": -1.25, "loss": 0.9},
+    {"step": 2, "epoch": 1.0},
+]
+
+
+@pytest.fixture
+def store(tmp_path):
+    return tmp_path / "results" / "store"
+
+
+@pytest.fixture
+def plan(store):
+    return tiny_plan(store)
+
+
+def rows(plan, later=0.0):
+    """run/seed -> its rows, each as a dict of the columns that are not empty."""
+    found = {}
+    for row in Status(plan, time.time() + later).rows("safety"):
+        cells = {name: cell for name, cell in zip(COLUMNS, row, strict=True) if cell}
+        found.setdefault(cells.pop("run/seed"), []).append(cells)
+    return found
+
+
+def counts(plan):
+    return Status(plan, time.time()).summary()
+
+
+def find(plan, stage, name=""):
+    return next(a for a in plan.entries.values() if a.stage == stage and a.name.startswith(name))
+
+
+def upstream(*entries):
+    """All that these are made from, inputs first."""
+    found = {}
+    for entry in entries:
+        for i in entry.inputs.values():
+            found |= {a.rel: a for a in [*upstream(i), i]}
+    return list(found.values())
+
+
+def attempt(work, number=1, **end):
+    """Append an attempt's start, and its end if it wrote one."""
+    start = {"attempt": number, "started": "2026-01-01T00:00:00Z", "host": "n1", "pid": 7}
+    with open(work / ATTEMPTS, "a") as handle:
+        handle.write(json.dumps({**start, "slurm_job": f"471{number}"}) + "\n")
+        if end:
+            handle.write(json.dumps({"attempt": number, "ended": "later", **end}) + "\n")
+
+
+def checkpoint(folder, step, last, age=0.0):
+    (folder / f"checkpoint-{step}").mkdir(parents=True)
+    path = folder / f"checkpoint-{step}" / "trainer_state.json"
+    path.write_text(json.dumps({"global_step": step, "max_steps": last, "log_history": []}))
+    os.utime(path, (time.time() - age,) * 2)
+
+
+def shards(work, name, part=""):
+    """Three shards, as an attempt under way keeps them."""
+    attempt(work)
+    folder = work / "checkpoints" / part
+    in_shards(folder, name, 3, 1, lambda rows: pd.DataFrame({"row": [rows.start]}))
+
+
+def test_a_config_that_was_never_run_has_begun_nothing(plan):
+    found = rows(plan)
+    assert list(found) == [
+        *(f"{run}/0" for run in ("rlhf", "rewarded_soups", "ric", "mo_odpo", "mi_epo")),
+        *("beta_w_0/0", "beta_w_0_01/0"),
+    ]
+    assert all(cells == [{"stage": "base", "state": "not begun"}] for cells in found.values())
+    assert counts(plan).startswith(f"{len(plan.entries)} jobs: 0 done, 0 running")
+    assert counts(plan).endswith(f" {len(plan.entries)} not begun")
+
+
+def test_a_done_run_shows_its_own_time_and_last_rewards(plan, store):
+    text = "".join(json.dumps(line) + "\n" for line in LINES)
+    publish(store, plan.entries.values(), {"metrics.jsonl": text})
+    for entry in plan.entries.values():
+        path = store / entry.rel / "manifest.json"
+        path.write_text(json.dumps({**json.loads(path.read_text()), "wall_seconds": 100.0}))
+    (cells,) = rows(plan)["mi_epo/0"]  # trained, answered, scored, compared
+    done = {"stage": "likelihoods", "state": "done", "saved, age": "took 7m"}
+    assert cells == {**done, "rewards": "0.50 -1.25"}
+    assert rows(plan)["rlhf/0"][0]["saved, age"] == "took 7m"  # two experts
+    assert f"{len(plan.entries)} done" in counts(plan)
+
+
+def test_a_running_job_shows_its_step_its_rewards_and_its_slurm_job(plan, store):
+    train = find(plan, "online", "mi_epo")
+    publish(store, upstream(train))
+    work = begin(store, train)
+    attempt(work)
+    checkpoints = work / "checkpoints"
+    checkpoint(checkpoints, 20, 60, age=600)
+    checkpoint(checkpoints, 40, 60, age=300)
+    (checkpoints / "tmp-checkpoint-50").mkdir()
+    checkpoint(checkpoints, "50.tmp", 60)
+    half = json.dumps({"step": 41, "raw_helpfulness": 9.0})[:-3]
+    text = "".join(json.dumps(line) + "\n" for line in LINES)
+    (checkpoints / "metrics.jsonl").write_text(text + half)
+    with locked(work):
+        found = rows(plan)
+        assert ", 1 running, 0 failed," in counts(plan)
+    assert found["mi_epo/0"] == [
+        {
+            "stage": "online",
+            "state": "running",
+            "try": "1",
+            "saved, age": "40/60 5m",
+            "rewards": "0.50 -1.25",
+            "slurm": "4711",
+        }
+    ]
+    assert found["beta_w_0_01/0"] == found["mi_epo/0"]  # the same entry under another name
+    assert found["mo_odpo/0"] == [{"stage": "online", "state": "not begun"}]
+
+
+def test_a_killed_or_preempted_job_waits_for_retry_and_a_failed_one_does_not(plan, store):
+    sft = find(plan, "sft")
+    publish(store, upstream(sft))
+    work = begin(store, sft)
+
+    def now():
+        (cells,) = rows(plan)["mi_epo/0"]
+        return cells["state"], cells["try"], cells["slurm"]
+
+    attempt(work, 1)  # killed: no end
+    assert now() == ("waiting for retry", "1", "4711")
+    attempt(work, 2, outcome="preempted", message="SIGTERM")
+    assert now() == ("waiting for retry", "2", "4712")
+    attempt(work, 3, outcome="failed", message="Traceback ...\nValueError: no data\n")
+    assert now() == ("failed", "3", "4713")
+    assert Status(plan, 0.0).failures() == [
+        f"{sft.rel} failed: ValueError: no data\n  {work_folder(store, sft.key) / 'log.txt'}"
+    ]
+    assert ", 1 failed, 0 waiting for retry," in counts(plan)
+    with open(work / ATTEMPTS, "a") as handle:
+        handle.write('{"attempt": 4, "star')  # killed while it wrote
+    assert now() == ("failed", "3", "4713")
+    with locked(work):
+        assert now()[0] == "running"
+
+
+def test_a_job_whose_entry_was_deleted_is_to_be_done_again(plan, store):
+    base = find(plan, "base")
+    attempt(begin(store, base), outcome="published")
+    assert rows(plan)["ric/0"] == [{"stage": "base", "state": "not begun"}]
+
+
+def test_experts_under_way_have_a_row_each(plan, store):
+    experts = [a for a in plan.entries.values() if a.stage == "expert"]
+    publish(store, upstream(*experts))
+    for entry, reward in zip(experts, (0.1, 0.2), strict=True):
+        work = begin(store, entry)
+        attempt(work)
+        (work / "checkpoints").mkdir()
+        name = entry.spec["params"]["objective"]
+        line = json.dumps({"step": 1, f"raw_{name}": reward})
+        (work / "checkpoints" / "metrics.jsonl").write_text(line + "\n")
+    cells = rows(plan)["rewarded_soups/0"]
+    assert [c["stage"] for c in cells] == ["expert helpfulness", "expert harmlessness"]
+    assert [c["rewards"] for c in cells] == ["0.10 0.20"] * 2
+    publish(store, experts[:1], {"metrics.jsonl": '{"raw_helpfulness": 0.3}\n'})
+    (cell,) = rows(plan)["rewarded_soups/0"]
+    assert (cell["stage"], cell["rewards"]) == ("expert harmlessness", "0.30 0.20")
+
+
+def test_ric_shows_the_part_that_it_is_in(plan, store):
+    ric = find(plan, "ric")
+    publish(store, upstream(ric))
+    work = begin(store, ric)
+    attempt(work)
+    checkpoints = work / "checkpoints"
+    checkpoint(checkpoints / "offline" / "checkpoints", 50, 60, age=900)
+
+    def saved(later=0.0):
+        return rows(plan, later)["ric/0"][0]["saved, age"]
+
+    assert saved() == "offline 50/60 15m"
+    (checkpoints / "offline" / "done").mkdir()
+    assert saved(later=300) == "offline done 5m"
+    (checkpoints / "round1").mkdir()
+    sampled = {"sampled": 32, "raw_helpfulness": 0.25, "raw_harmlessness": 0.75}
+    (checkpoints / "round1" / "sampled.json").write_text(json.dumps(sampled))
+    checkpoint(checkpoints / "round1" / "checkpoints", 10, 20, age=-60)
+    assert saved(later=600) == "round1 10/20 9m"
+    assert rows(plan)["ric/0"][0]["rewards"] == "0.25 0.75"
+
+
+def test_generation_shows_its_shards_and_the_rewards_of_training(plan, store):
+    generate = plan.ends["safety", "mi_epo", 0][0].inputs["generate"]
+    publish(store, upstream(generate), {"metrics.jsonl": json.dumps(LINES[0]) + "\n"})
+    shards(begin(store, generate), "vector")
+    (cells,) = rows(plan, later=480)["mi_epo/0"]
+    assert (cells["stage"], cells["saved, age"]) == ("generate", "3 shards 8m")
+    assert cells["rewards"] == "0.25 -1.50"
+
+
+def test_blocks_of_vectors_under_way_have_a_row_each_and_then_come_the_likelihoods(store):
+    plan = tiny_plan(store, generation={"vectors_per_job": 5})
+    *scores, likelihoods = plan.ends["safety", "mi_epo", 0]
+    blocks = [score.inputs["generate"] for score in scores]
+    publish(store, [*upstream(blocks[0]), blocks[0]])
+    shards(begin(store, scores[0]), "scores", "vector3")
+    shards(begin(store, blocks[1]), "vector")
+    found = [(c["stage"], c["saved, age"]) for c in rows(plan, later=480)["mi_epo/0"]]
+    assert found == [("score 0-4", "vector3 3 shards 8m"), ("generate 5-9", "3 shards 8m")]
+    publish(store, [*blocks[1:], *scores])
+    assert rows(plan)["mi_epo/0"] == [{"stage": "likelihoods", "state": "not begun"}]
+    publish(store, [likelihoods])
+    assert rows(plan)["mi_epo/0"][0]["state"] == "done"
+
+
+def test_the_longest_names_and_numbers_fit_120_columns():
+    rows = [
+        ("rewarded_soups/0", "expert harmlessness", "waiting for retry", "12", "80/90 12m", "", ""),
+        (
+            "ric/0",
+            "ric",
+            "running",
+            "1",
+            "round1 3800/4000 3.2h",
+            "-12.35 -11.35 -10.47",
+            "12345678",
+        ),
+        ("mo_odpo_scalarised/0", "online", "running", "1", "18000/20000 3.2h", "0.41", "12345679"),
+    ]
+    assert max(map(len, table(COLUMNS, rows).splitlines())) <= 120
+
+
+def test_durations_and_sizes_have_the_unit_that_suits_them():
+    assert [duration(s) for s in (-5, 90, 600, 9000, 3e5)] == ["0s", "90s", "10m", "2.5h", "3.5d"]
+    assert [size(n) for n in (512, 1500, 2e9, 3e12)] == ["512 B", "1.5 kB", "2.0 GB", "3.0 TB"]
+
+
+# The rest runs the program.
+
+
+def show(folder, config):
+    (folder / "tiny.yaml").write_text(yaml.safe_dump(config))
+    code = (
+        "import runpy, sys\n"
+        f"sys.argv = ['show_status', '--configfile', 'tiny.yaml']\n"
+        f"runpy.run_path({str(SCRIPT)!r}, run_name='__main__')\n"
+        "assert not {'torch', 'pandas', 'transformers'} & sys.modules.keys()"
+    )
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(SCRIPT.parent)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_the_program_shows_a_table_per_task_and_loads_nothing_heavy(tmp_path, plan, store):
+    sft = find(plan, "sft")
+    publish(store, upstream(sft))
+    attempt(begin(store, sft), outcome="failed", message="the loss is not finite")
+    before = sorted(tmp_path.rglob("*"))
+    done = show(tmp_path, tiny_config(store))
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0] == "safety (rewards: helpfulness harmlessness)"
+    assert lines[2].split() == ["rlhf/0", "sft", "failed", "1", "4711"]
+    assert "3 done, 0 running, 1 failed" in done.stdout
+    assert "failed: the loss is not finite" in lines[-2] and lines[-1].endswith("log.txt")
+    assert sorted(tmp_path.rglob("*")) == sorted([*before, tmp_path / "tiny.yaml"])
+
+
+def test_a_mistake_in_the_config_is_one_message(tmp_path, store):
+    done = show(tmp_path, tiny_config(store, onlin={}))
+    assert done.returncode == 1
+    assert done.stderr.startswith("tiny.yaml: config: unknown key 'onlin'; did you mean 'online'?")

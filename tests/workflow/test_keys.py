@@ -1,0 +1,198 @@
+"""What changes a content key, and what does not."""
+
+import json
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from moa.workflow.keys import canonical_json, code_digest, constant, content_key, library_versions
+from support.paths import REPO
+
+SPEC = {
+    "stage": "online",
+    "name": "mi_epo-safety-s0",
+    "params": {"online": {"beta_w": 0.01, "epochs": 2}, "objectives": ["a", "b"]},
+    "seed": 0,
+    "inputs": {"sft": "sft/safety-s0-0123456789ab"},
+    "code": "c0de",
+    "versions": {"torch": "2.13.0"},
+    "store_version": 1,
+    "operation": {"report_to": []},
+}
+
+
+def changed(**fields):
+    return content_key({**SPEC, **fields})
+
+
+def test_every_field_that_matters_changes_the_key():
+    keys = {
+        content_key(SPEC),
+        changed(stage="sft"),
+        changed(params={**SPEC["params"], "objectives": ["b", "a"]}),
+        changed(params={**SPEC["params"], "online": {"beta_w": 0.02, "epochs": 2}}),
+        changed(seed=1),
+        changed(inputs={"sft": "sft/safety-s0-ffffffffffff"}),
+        changed(inputs={"other": "sft/safety-s0-0123456789ab"}),
+        changed(code="c0df"),
+        changed(versions={"torch": "2.14.0"}),
+        changed(store_version=2),
+    }
+    assert len(keys) == 10
+
+
+def test_labels_and_operation_do_not_change_the_key():
+    assert changed(name="another") == content_key(SPEC)
+    assert changed(operation={"report_to": ["tensorboard"]}) == content_key(SPEC)
+    assert changed(inputs={"sft": "sft/renamed-0123456789ab"}) == content_key(SPEC)
+
+
+def test_key_order_does_not_matter_and_nan_is_refused():
+    assert content_key(dict(reversed(SPEC.items()))) == content_key(SPEC)
+    assert canonical_json({"b": 1, "a": [1.0]}) == '{"a":[1.0],"b":1}'
+    with pytest.raises(ValueError):
+        canonical_json({"a": float("nan")})
+
+
+def test_a_missing_library_is_named_with_the_mend():
+    with pytest.raises(ModuleNotFoundError, match=r"no-such-library is not installed.*make setup"):
+        library_versions(["no-such-library"])
+
+
+@pytest.fixture
+def package(tmp_path):
+    """A script that imports moa.a, which imports moa.sub.b through a relative import."""
+    root = tmp_path / "scripts"
+    (root / "moa" / "sub").mkdir(parents=True)
+    (root / "moa" / "__init__.py").write_text('"""Package."""\n')
+    (root / "moa" / "sub" / "__init__.py").write_text("")
+    (root / "moa" / "a.py").write_text("def f():\n    from .sub import b\n    return b.g()\n")
+    (root / "moa" / "sub" / "b.py").write_text('def g():\n    """Doc."""\n    return 1\n')
+    (root / "moa" / "c.py").write_text("x = 1\n")
+    (root / "run.py").write_text("from moa import a\n\nprint(a.f())\n")
+    return root
+
+
+def digest(root, modules=()):
+    return code_digest(root / "run.py", modules, root=root)
+
+
+def test_a_change_in_a_transitive_import_changes_the_digest(package):
+    before = digest(package)
+    (package / "moa" / "sub" / "b.py").write_text("def g():\n    return 2\n")
+    assert digest(package) != before
+
+
+def test_comments_docstrings_and_formatting_do_not(package):
+    before = digest(package)
+    (package / "moa" / "sub" / "b.py").write_text(
+        'def g():\n    """Another."""\n    # why\n    return (\n        1\n    )\n'
+    )
+    (package / "moa" / "__init__.py").write_text("")
+    assert digest(package) == before
+
+
+def test_modules_that_are_not_imported_do_not_until_they_are_named(package):
+    before, named = digest(package), digest(package, ["moa.c"])
+    (package / "moa" / "c.py").write_text("x = 2\n")
+    assert digest(package) == before
+    assert digest(package, ["moa.c"]) != named != before
+    with pytest.raises(FileNotFoundError, match=r"moa\.nothing"):
+        digest(package, ["moa.nothing"])
+
+
+def test_constants_are_read_without_importing(package):
+    (package / "moa" / "c.py").write_text("FITTED: bool = True\nraise SystemExit\n")
+    assert constant("moa.c", "FITTED", False, root=package) is True
+    assert constant("moa.c", "OTHER", 7, root=package) == 7
+
+
+# The rest plans a real config in a copy of the repository, and edits that copy.
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    for name in ("workflow_scripts", "config"):
+        ignore = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(REPO / name, tmp_path / name, ignore=ignore)
+    return tmp_path
+
+
+def plan(checkout, **overrides):
+    """stage -> set of keys of the synthetic config."""
+    code = (
+        "import json, sys, yaml; from moa.workflow.plan import Plan\n"
+        "from moa.workflow.config import resolve\n"
+        "config = yaml.safe_load(open('config/synthetic.yaml')) | json.loads(sys.argv[1])\n"
+        "found = {}\n"
+        "for a in Plan(resolve(config)).entries.values():\n"
+        "    found.setdefault(a.stage, []).append(a.key)\n"
+        "assert 'torch' not in sys.modules and 'transformers' not in sys.modules\n"
+        "print(json.dumps(found))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, json.dumps(overrides)],
+        cwd=checkout,
+        env={"PYTHONPATH": str(checkout / "workflow_scripts"), "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return {stage: set(keys) for stage, keys in json.loads(done.stdout).items()}
+
+
+def changed_stages(before, after):
+    return {stage for stage in before if before[stage].isdisjoint(after[stage])}
+
+
+def edit(path, old, new):
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+AFTER_TRAINING = {"metrics", "figure", "table"}
+
+
+def test_a_changed_loss_retrains_only_what_uses_it(checkout):
+    before = plan(checkout)
+    edit(checkout / "workflow_scripts/moa/losses.py", ".mean(dim=1)", ".mean(dim=1) * 1.0")
+    after = plan(checkout)
+    assert changed_stages(before, after) == {"online"} | AFTER_TRAINING
+    # SFT, RLHF, Rewarded Soups and RiC answer as before: three tasks, two seeds.
+    assert len(before["generate"] & after["generate"]) == 4 * 3 * 2
+
+
+def test_changing_a_parameter_and_back_gives_the_same_keys(checkout):
+    before = plan(checkout)
+    changed = plan(checkout, online={"epochs": 1, "learning_rate": 1.0e-3})
+    assert changed_stages(before, changed) == {"online"} | AFTER_TRAINING
+    assert plan(checkout) == before
+
+
+def test_a_changed_dataset_module_changes_everything_downstream_but_not_the_base(checkout):
+    before = plan(checkout)
+    edit(checkout / "workflow_scripts/moa/datasets/synthetic_world.py", "range(2)", "range(3 - 1)")
+    after = plan(checkout)
+    assert before["base"] == after["base"]
+    assert changed_stages(before, after) == set(before) - {"base"}
+
+
+def test_a_figure_module_changes_only_its_figure(checkout):
+    before = plan(checkout)
+    with open(checkout / "workflow_scripts/moa/reporting/figures/pareto_fronts.py", "a") as handle:
+        handle.write("\nTOUCHED = True\n")
+    after = plan(checkout)
+    assert len(before["figure"] & after["figure"]) == len(before["figure"]) - 3  # one per task
+    assert {s for s in before if before[s] != after[s]} == {"figure"}
+
+
+def test_another_seed_shares_nothing_that_depends_on_it(checkout):
+    first, second = plan(checkout, seeds=[0]), plan(checkout, seeds=[1])
+    assert changed_stages(first, second) == {
+        *("sft", "online", "expert", "ric", "generate", "score", "likelihoods"),
+        *AFTER_TRAINING,
+    }

@@ -1,0 +1,122 @@
+"""What jobs ask of Slurm, read off a dry run of the paper's config through the profile."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+from moa.runtime.errors import ConfigError
+from moa.workflow.config import resolve
+from moa.workflow.plan import Plan
+from moa.workflow.resources import check_site, gpus_of, launcher_of
+from support.paths import REPO
+
+GPU_RULES = {
+    "train_sft",
+    "train_online",
+    "train_expert",
+    "train_ric",
+    "generate_responses",
+    "score_responses",
+    "compute_likelihoods",
+    "score_offline",
+}
+
+
+def paper(**operation):
+    config = yaml.safe_load((REPO / "config" / "paper.yaml").read_text())
+    config["operation"] |= operation
+    return Plan(resolve(config))
+
+
+@pytest.fixture(scope="module")
+def jobs():
+    """(rule, its resources) of every job of a dry run, as the README has it."""
+    command = [sys.executable, "-m", "snakemake", "--profile", "slurm", "-n", "all"]
+    done = subprocess.run(command, cwd=REPO, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    blocks = re.findall(r"^(?:local)?rule (\w+):\n((?: {4}.*\n)+)", done.stdout, re.MULTILINE)
+    found = []
+    for rule, block in blocks:
+        resources = re.search(r"resources: (.*)", block)
+        assert resources
+        found.append((rule, dict(r.split("=") for r in resources[1].split(", "))))
+    return found
+
+
+@pytest.mark.workflow
+def test_one_seed_of_the_paper_is_a_third_of_its_training():
+    command = [sys.executable, "-m", "snakemake", "--profile", "slurm", "-n", "--quiet", "rules"]
+    command += ["--config", "seeds=[0]", "--", "all"]
+    done = subprocess.run(command, cwd=REPO, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    counts = dict(re.findall(r"^(train_\w+) +(\d+)$", done.stdout + done.stderr, re.MULTILINE))
+    assert sum(map(int, counts.values())) == 22
+
+
+@pytest.mark.workflow
+def test_every_training_job_of_the_paper_asks_for_an_a100(jobs):
+    training = [resources for rule, resources in jobs if rule.startswith("train_")]
+    assert len(training) == 66
+    assert {r["gpu_model"] for r in training} == {"a100"}
+    assert {int(r["gpu"]) for r in training} == {1, 2}
+
+
+@pytest.mark.workflow
+def test_jobs_that_compute_on_a_cpu_ask_for_no_gpu(jobs):
+    asked = {rule for rule, resources in jobs if "gpu_model" in resources}
+    assert asked == GPU_RULES
+    assert {rule for rule, _ in jobs} - asked == {
+        "prepare_data",
+        "build_base",
+        "compute_metrics",
+        "draw_figure",
+        "write_tables",
+        "all",
+    }
+
+
+def test_oracles_on_a_second_gpu_double_a_jobs_gpus():
+    plan = paper(processes=2)
+    gpus = {
+        (a.stage, "safety" in a.name): gpus_of(a)
+        for a in plan.entries.values()
+        if a.stage in ("sft", "online", "expert", "ric", "score")
+    }
+    assert gpus["sft", True] == gpus["sft", False] == 2
+    assert gpus["online", False] == gpus["ric", False] == 2
+    assert gpus["online", True] == gpus["expert", True] == gpus["ric", True] == 4
+    assert gpus["score", True] == gpus["score", False] == 1
+
+
+def test_several_processes_are_started_by_torchs_launcher():
+    one, two = (
+        next(a for a in paper(processes=n).entries.values() if a.stage == "online") for n in (1, 2)
+    )
+    assert launcher_of(one, "python") == "python"
+    assert "python -m torch.distributed.run --standalone --nproc_per_node=2" in launcher_of(
+        two, "python"
+    )
+    assert "SIGUSR1" in launcher_of(two, "python")
+    assert one.key == two.key
+
+
+def test_an_account_or_partition_that_is_not_set_is_named():
+    check_site({"slurm_account": "physics", "slurm_partition": "gpu"})
+    check_site({"mem_mb": "1000"})  # not the Slurm profile, or a cluster without accounts
+    for name in ("slurm_account", "slurm_partition"):
+        given = {"slurm_account": "physics", "slurm_partition": "gpu", name: "unset"}
+        with pytest.raises(ConfigError, match=f"profiles/slurm/config.yaml: {name} is not set"):
+            check_site(given)
+
+
+@pytest.mark.workflow
+def test_the_profile_stops_a_real_run_without_account_in_one_line():
+    command = [sys.executable, "-m", "snakemake", "--profile", "slurm"]
+    command += ["--configfile", "tests/tiny.yaml", "--", "all"]
+    done = subprocess.run(command, cwd=REPO, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert "profiles/slurm/config.yaml: slurm_account is not set" in done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr

@@ -1,0 +1,130 @@
+"""The evaluation vectors of a run, cut into jobs of a few: other entries, the same numbers."""
+
+from importlib import import_module
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from moa.runtime.publishing import is_published, publishing
+from moa.workflow.config import resolve
+from moa.workflow.entries import SCRIPTS
+from moa.workflow.plan import Plan
+from support.tiny_store import tiny_config
+
+RUNS = [{"name": name, "method": name} for name in ("rlhf", "rewarded_soups", "mi_epo")]
+
+
+def beside_others(prompts, responses):
+    """Rewards that depend on what else is in the batch, as a network's do in their last bits."""
+    lengths = [len(y) for y in responses]
+    return [n / (1 + sum(lengths)) for n in lengths]
+
+
+def plan_of(store, vectors_per_job):
+    """The tiny config with fewer runs and an oracle that tells how responses are batched."""
+    config = tiny_config(store)
+    config["tasks"]["safety"]["oracles"]["harmlessness"] = {
+        "kind": "python_callable",
+        "callable": f"{__name__}:beside_others",
+        "version": "1",
+    }
+    config["generation"]["vectors_per_job"] = vectors_per_job
+    return Plan(resolve({**config, "runs": RUNS}))
+
+
+def ends_of(plan, run):
+    """The scores of a run's blocks, and its likelihoods if it has any."""
+    ends = plan.ends["safety", run, 0]
+    return [a for a in ends if a.stage == "score"], [a for a in ends if a.stage == "likelihoods"]
+
+
+def metrics_of(plan):
+    return next(a for a in plan.entries.values() if a.stage == "metrics" and "sweep" not in a.name)
+
+
+# What is planned.
+
+
+def test_blocks_are_the_vectors_in_order_with_their_numbers(tmp_path):
+    whole, cut = plan_of(tmp_path, None), plan_of(tmp_path, 1)
+    ((score,), _) = ends_of(whole, "mi_epo")
+    vectors = score.inputs["generate"].spec["params"]["vectors"]
+    assert len(vectors) == 11
+    roles = [rel for role, rel in metrics_of(cut).spec["inputs"].items() if "score/mi_epo/" in role]
+    blocks = [cut.entries[rel].inputs["generate"].spec["params"] for rel in roles]
+    assert [b["first_vector"] for b in blocks] == list(range(11))
+    assert [w for b in blocks for w in b["vectors"]] == vectors
+    (likelihoods,) = ends_of(cut, "mi_epo")[1]
+    assert likelihoods.spec["params"]["vectors"] == vectors
+    assert sum(role.startswith("generate/") for role in likelihoods.inputs) == 11
+
+
+def test_the_number_of_vectors_per_job_enters_no_key_but_through_the_blocks(tmp_path):
+    whole = plan_of(tmp_path, None)
+    assert plan_of(tmp_path, 11).entries.keys() == whole.entries.keys()
+    cut = plan_of(tmp_path, 4)
+    evaluated = {"generate", "score", "likelihoods", "metrics", "figure", "table"}
+    kept = {rel for rel, a in whole.entries.items() if a.stage not in evaluated}
+    assert {"sft", "online", "expert"} <= {rel.split("/")[0] for rel in kept}
+    assert kept <= cut.entries.keys()
+    names = {a.name for a in cut.entries.values() if a.stage == "generate"}
+    of_run = ("mi_epo-safety-s0-v0-3", "mi_epo-safety-s0-v4-7", "mi_epo-safety-s0-v8-10")
+    assert set(of_run) <= names and "rlhf-safety-s0" in names
+
+
+def test_experts_are_evaluated_without_likelihoods(tmp_path):
+    scores, likelihoods = ends_of(plan_of(tmp_path, 1), "rlhf")
+    assert len(scores) == 2 and not likelihoods
+
+
+# What comes out.
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """The store, and the plans of the same evaluation in one job and in jobs of three vectors."""
+    store = tmp_path_factory.mktemp("results") / "store"
+    plans = plan_of(store, None), plan_of(store, 3)
+    for plan in plans:
+        make(store, metrics_of(plan))
+    return store, *plans
+
+
+def make(store, entry):
+    """Make an entry in this process and, before it, whatever it needs."""
+    for needed in entry.inputs.values():
+        make(store, needed)
+    if not is_published(store / entry.rel):
+        with publishing(entry.spec, store / entry.rel) as job:
+            import_module(SCRIPTS[entry.stage]).main(job)
+
+
+def test_metrics_are_the_same_bytes_for_any_number_of_vectors_per_job(made):
+    store, *plans = made
+    one, cut = (store / metrics_of(plan).rel / "metrics.json" for plan in plans)
+    assert one != cut
+    assert one.read_bytes() == cut.read_bytes()
+
+
+@pytest.mark.parametrize("run", ["rewarded_soups", "mi_epo"])
+def test_so_are_responses_scores_and_likelihoods(made, run, tmp_path):
+    store, *plans = made
+    found = []
+    for blocks, plan in zip((1, 4), plans, strict=True):
+        scores, (likelihoods,) = ends_of(plan, run)
+        assert len(scores) == blocks
+        tables = {
+            "scores": [store / a.rel / "scores.parquet" for a in scores],
+            "responses": [store / a.inputs["generate"].rel / "generations.parquet" for a in scores],
+        }
+        found.append({"likelihoods": (store / likelihoods.rel / "likelihoods.npy").read_bytes()})
+        for name, paths in tables.items():
+            table = pd.concat([pd.read_parquet(path) for path in paths], ignore_index=True)
+            table.to_parquet(tmp_path / name)
+            found[-1][name] = (tmp_path / name).read_bytes()
+    assert found[0] == found[1]
+    texts = table.pivot(index="prompt_id", columns="vector", values="response")
+    assert (texts.nunique(axis=1) > 1).all(), "the same response everywhere would prove nothing"
+    likely = np.load(store / likelihoods.rel / "likelihoods.npy")
+    assert likely.shape == (2, 11, 11) and np.isfinite(likely).all()
