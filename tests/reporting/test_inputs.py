@@ -14,7 +14,6 @@ METRICS = {
         "mi_epo": {"method": "mi_epo"},
         "ric": {"method": "ric"},
         "rlhf": {"method": "rlhf"},
-        "soup": {"method": "rewarded_soups"},
     },
 }
 
@@ -35,7 +34,6 @@ def test_curves_of_all_kinds_of_training(tmp_path):
     inputs = {
         "trained/mi_epo/0": entry(tmp_path, "a", online),
         "trained/rlhf/0/helpfulness": entry(tmp_path, "b", expert),
-        "trained/soup/0/helpfulness": tmp_path / "b",  # the same expert: shown once
         "trained/ric/1": entry(tmp_path, "c", rounds),
         "metrics": tmp_path,
     }

@@ -45,6 +45,16 @@ def snakemake(checkout, *arguments, config="tiny.yaml", check=True):
     return jobs, done.stdout
 
 
+def add_oracle_kind(checkout, kind, source, fields="", base="KindSettings"):
+    """An oracle kind as docs/extending.md has it: its file, its settings, its place in the union."""
+    (checkout / f"workflow_scripts/moa/oracles/{kind}.py").write_text(source)
+    name = f"{kind.title().replace('_', '')}Oracle"
+    settings = checkout / "workflow_scripts/moa/oracles/settings.py"
+    union = "AnyOracle = Annotated[\n    "
+    own = f'class {name}({base}):\n    kind: Literal["{kind}"]\n{fields}\n\n'
+    edited(settings, union, f"{own}{union}{name}\n    | ")
+
+
 def edited(path, old, new):
     text = path.read_text()
     assert old in text, f"{old!r} is no longer in {path}"

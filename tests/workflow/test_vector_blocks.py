@@ -8,8 +8,8 @@ import pytest
 
 from moa.runtime.publishing import is_published, publishing
 from moa.workflow.config import resolve
-from moa.workflow.entries import SCRIPTS
 from moa.workflow.plan import Plan
+from moa.workflow.stages import STAGES
 from support.tiny_store import tiny_config
 
 RUNS = [{"name": name, "method": name} for name in ("rlhf", "rewarded_soups", "mi_epo")]
@@ -97,7 +97,7 @@ def make(store, entry):
         make(store, needed)
     if not is_published(store / entry.rel):
         with publishing(entry.spec, store / entry.rel) as job:
-            import_module(SCRIPTS[entry.stage]).main(job)
+            import_module(STAGES[entry.stage].script).main(job)
 
 
 def test_metrics_are_the_same_bytes_for_any_number_of_vectors_per_job(made):

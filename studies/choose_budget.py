@@ -1,6 +1,6 @@
 """The grids behind config/synthetic.yaml's budgets: one method, seeds of its own, train prompts.
 
-    make setup && .venv/bin/python benchmarks/choose_budget.py mo_odpo learning_rate=5e-4,epochs=10 ...
+    make setup && .venv/bin/python studies/choose_budget.py mo_odpo learning_rate=5e-4,epochs=10 ...
 
 Each further argument is one budget: overrides of the method's section. Trains it through the workflow
 with seeds that are not reported, asks the policy for every evaluation vector on 150 *train* prompts,
