@@ -23,23 +23,20 @@ import numpy as np
 import pandas as pd
 import torch
 import yaml
-from pydantic import TypeAdapter
 from transformers import PrinterCallback, TrainerCallback
 
 from moa.datasets import module_name as dataset_module
 from moa.models.policies import add_adapter, load_policy, load_tokenizer
 from moa.models.prompts import distinct_prompts
-from moa.models.settings import LoraSettings
 from moa.oracles.base import load_oracles
 from moa.oracles.scale import RewardScale
 from moa.runtime.settings import OperationSettings
 from moa.training.bases import module_name as base_module
-from moa.training.bases.settings import PinnedBase
 from moa.training.loop import TrainingRun, train
 from moa.training.online import OnlineTrainer
 from moa.training.online_losses.mi_epo import loss
-from moa.training.settings import OnlineStage
-from moa.workflow.config import resolve, task_sections
+from moa.workflow.config import resolve
+from moa.workflow.graph import scored_oracles
 
 
 class StepTimes(TrainerCallback):
@@ -69,23 +66,20 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(1)
     config = resolve(yaml.safe_load(args.config.read_text()))
-    s = task_sections(config, args.task)
-    run = next(run for run in s["runs"] if run["method"] == "mi_epo")
-    settings, lora = OnlineStage(**run["settings"]), LoraSettings(**run["lora"])
-    scale = RewardScale(
-        tuple(s["objectives"]), np.zeros(len(s["objectives"])), np.ones(len(s["objectives"]))
-    )
+    task = config.tasks[args.task]
+    settings = next(run.told for run in task.runs if run.method.name == "mi_epo")
+    objectives = task.objectives
+    scale = RewardScale(tuple(objectives), np.zeros(len(objectives)), np.ones(len(objectives)))
     with tempfile.TemporaryDirectory() as folder:
         base = Path(folder) / "base"
         base.mkdir()
-        kind = TypeAdapter[PinnedBase](PinnedBase).validate_python(s["policy"]["base"])
-        import_module(base_module(kind.kind)).build(kind, {}, base)
+        import_module(base_module(task.policy.base.kind)).build(task.policy.base, {}, base)
         tokenizer = load_tokenizer(base)
-        data = import_module(dataset_module(s["data"]["kind"])).load(s["data"], Counter())
+        data = import_module(dataset_module(task.data.kind)).load(task.data.model_dump(), Counter())
         prompts = sorted(set(data["prompt"]))[: args.steps * settings.batch_size]
         rows = distinct_prompts(
             pd.DataFrame({"prompt_id": range(len(prompts)), "prompt": prompts}),
-            s["objectives"],
+            objectives,
             tokenizer,
             settings.max_prompt_tokens,
         )
@@ -95,10 +89,10 @@ def main() -> None:
             """Seconds of every step; minutes: between checkpoints, or None for the bare Trainer."""
             operation = OperationSettings(checkpoint_minutes=minutes or 1e9)
             trainer = OnlineTrainer(
-                model=add_adapter(load_policy(base), lora, seed=0),
+                model=add_adapter(load_policy(base), task.policy.lora, seed=0),
                 tokenizer=tokenizer,
                 rows=rows,
-                oracles=load_oracles(s["objectives"], s["oracles"], {}),
+                oracles=load_oracles(objectives, scored_oracles(task), {}),
                 scale=scale,
                 loss=loss,
                 settings=settings.model_copy(update={"epochs": epochs}),
@@ -120,7 +114,7 @@ def main() -> None:
             checked += measure(f"checked-{turn}", 1e9)
             saved += measure(f"saved-{turn}", 1e-9)
     plain, check, save = map(statistics.median, (bare, checked, saved))
-    interval = s["operation"]["checkpoint_minutes"] * 60
+    interval = task.operation.checkpoint_minutes * 60
     share = (check - plain) / plain + (save - check) / interval
     print(f"a step of the bare Trainer      {plain * 1e3:8.1f} ms (median of {len(bare)})")
     print(f"with all that resuming needs    {check * 1e3:8.1f} ms   ratio {check / plain:.4f}")

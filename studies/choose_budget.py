@@ -23,7 +23,7 @@ from moa.models.conditioning import load_conditioned
 from moa.models.policies import load_tokenizer
 from moa.models.prompts import encode
 from moa.models.sampling import Sampling, clean_response, generate, sample_streams
-from moa.models.settings import EvaluationSettings
+from moa.models.settings import GenerationStage
 from moa.oracles.base import load_oracles, score_all
 from moa.oracles.scale import RewardScale
 from moa.workflow.config import resolve
@@ -100,7 +100,7 @@ def reward_points(store: Path, entry) -> np.ndarray:
     """Mean normalised rewards of a policy on train prompts, per vector: (M, K)."""
     params = entry.spec["params"]
     inputs = {role: store / a.rel for role, a in entry.inputs.items()}
-    settings = EvaluationSettings.model_validate(params["evaluation"])
+    settings = GenerationStage.model_validate(params["generation"])
     objectives = params["objectives"]
     policy = load_conditioned(inputs, params)
     tokenizer = load_tokenizer(inputs["base"])

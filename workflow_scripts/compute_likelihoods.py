@@ -2,7 +2,7 @@
 
 In:  base, sft, and what the conditioning needs (policy, or expert/<objective>); generate/<vector>:
      all blocks of a run's responses; spec.params: conditioning (a file of moa/models/conditioning/),
-     objectives, vectors, evaluation, decodability_prompts.
+     objectives, vectors, generation, decodability_prompts.
 Out: likelihoods.npy (P, M, M): log p(y_i | x_p, w_j) for the first prompts.
 """
 
@@ -14,14 +14,14 @@ from moa.evaluation.likelihoods import cross_likelihoods
 from moa.models.conditioning import load_conditioned
 from moa.models.policies import load_tokenizer
 from moa.models.prompts import truncate_prompt
-from moa.models.settings import EvaluationSettings
+from moa.models.settings import GenerationStage
 from moa.runtime.job import log, run
 from moa.runtime.publishing import Job
 
 
 def main(job: Job) -> None:
     objectives = job.params["objectives"]
-    settings = EvaluationSettings.model_validate(job.params["evaluation"])
+    settings = GenerationStage.model_validate(job.params["generation"])
     tokenizer = load_tokenizer(job.inputs["base"])
     policy = load_conditioned(job.inputs, job.params)
     responses = pd.concat(

@@ -1,7 +1,7 @@
 """Sample one response per test prompt from a policy, under each of some evaluation vectors.
 
 In:  base, data, sft, and what the conditioning needs (policy, or expert/<objective>);
-     spec.params: conditioning (a file of moa/models/conditioning/), objectives, evaluation, vectors (a
+     spec.params: conditioning (a file of moa/models/conditioning/), objectives, generation, vectors (a
      block of the run's), first_vector (the number of the block's first one among the run's).
 Out: generations.parquet, one row per vector and prompt; ids are the response's tokens.
 """
@@ -14,7 +14,7 @@ from moa.models.conditioning import load_conditioned
 from moa.models.policies import load_tokenizer
 from moa.models.prompts import distinct_prompts
 from moa.models.sampling import Sampling
-from moa.models.settings import EvaluationSettings
+from moa.models.settings import GenerationStage
 from moa.runtime.job import log, run
 from moa.runtime.progress import Progress
 from moa.runtime.publishing import Job
@@ -23,7 +23,7 @@ from moa.runtime.shards import in_shards
 
 def main(job: Job) -> None:
     objectives, vectors = job.params["objectives"], job.params["vectors"]
-    settings = EvaluationSettings.model_validate(job.params["evaluation"])
+    settings = GenerationStage.model_validate(job.params["generation"])
     tokenizer = load_tokenizer(job.inputs["base"])
     policy = load_conditioned(job.inputs, job.params)
     test = read_split(job.inputs["data"], "test")

@@ -13,7 +13,7 @@ from moa.logprobs import tree_logprobs
 from moa.models.conditioning import goals_in_prompt, weights_in_prompt
 from moa.models.policies import add_adapter, load_policy, load_tokenizer, save_adapter
 from moa.models.prompts import distinct_prompts
-from moa.models.settings import EvaluationSettings, LoraSettings
+from moa.models.settings import GenerationStage
 from moa.oracles.base import load_oracles
 from moa.oracles.scale import RewardScale
 from moa.preferences import build_prompt, uniform
@@ -21,12 +21,12 @@ from moa.runtime.errors import JobError
 from moa.runtime.files import write_json
 from moa.runtime.settings import OperationSettings
 from moa.training.bases.scratch_llama import build
-from moa.training.bases.settings import ScratchLlamaBase
 from moa.training.loop import TrainingRun
 from moa.training.ric import RiC
 from moa.training.rloo import train_expert
-from moa.training.settings import ExpertStage, RiCStage
-from moa.workflow.config import resolve, task_sections
+from moa.workflow.config import resolve
+from moa.workflow.graph import scored_oracles
+from support.paths import TINY
 
 OBJECTIVES = ["helpfulness", "harmlessness"]
 OPERATION = OperationSettings(checkpoint_minutes=60)
@@ -34,27 +34,25 @@ PROMPTS = generated.prompts()[::40]
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory, request):
-    """(base folder, tokenizer, sections of the tiny config); the base has learned to speak."""
-    path = request.config.rootpath / "tests" / "tiny.yaml"
-    config = yaml.safe_load(path.read_text())
+def world(tmp_path_factory):
+    """(base folder, tokenizer, the tiny config's task); the base has learned to speak."""
+    config = yaml.safe_load(TINY.read_text())
     config["policy"]["base"] |= {"hidden_size": 32, "documents": 2000, "epochs": 2}
-    sections = task_sections(resolve(config), "safety")
+    task = resolve(config).tasks["safety"]
     base = tmp_path_factory.mktemp("work") / "base"
-    build(ScratchLlamaBase(**sections["policy"]["base"]), {}, base)
-    return base, load_tokenizer(base), sections
+    build(task.policy.base, {}, base)
+    return base, load_tokenizer(base), task
 
 
 def settings(world, method, **changes):
-    run = next(r for r in world[2]["runs"] if r["method"] == method)
-    given = {key: value for key, value in run["settings"].items() if key != "merge"}
-    return {**given, "logging_steps": 1, **changes}
+    told = next(run.told for run in world[2].runs if run.method.name == method)
+    return told.model_copy(update={"logging_steps": 1, **changes})
 
 
 def adapted(world, rank):
     """The base with a new adapter."""
-    base, _, sections = world
-    lora = LoraSettings(**{**sections["policy"]["lora"], "rank": rank})
+    base, _, task = world
+    lora = task.policy.lora.model_copy(update={"rank": rank})
     return add_adapter(load_policy(base), lora, seed=0)
 
 
@@ -64,7 +62,7 @@ def adapter_bytes(model, folder):
 
 
 def expert(world, folder, **changes):
-    _, tokenizer, sections = world
+    _, tokenizer, task = world
     data = pd.DataFrame({"prompt_id": range(len(PROMPTS)), "prompt": PROMPTS})
     model = adapted(world, rank=8)
     path = train_expert(
@@ -72,9 +70,9 @@ def expert(world, folder, **changes):
         tokenizer,
         distinct_prompts(data, OBJECTIVES, tokenizer, 64),
         OBJECTIVES,
-        load_oracles(OBJECTIVES, sections["oracles"], {})[0],
+        load_oracles(OBJECTIVES, scored_oracles(task), {})[0],
         RewardScale(("helpfulness",), np.array([0.3]), np.array([0.3])),
-        ExpertStage(**settings(world, "rlhf", **changes)),
+        settings(world, "rlhf", **changes),
         TrainingRun(folder, seed=0, title="expert", operation=OPERATION),
     )
     return model, [json.loads(line) for line in path.read_text().splitlines()], path
@@ -97,7 +95,7 @@ def test_two_experts_of_one_spec_are_the_same_bytes(world, tmp_path):
 
 
 def ric(world, folder, n=60, **changes):
-    _, tokenizer, sections = world
+    _, tokenizer, task = world
     rng = np.random.default_rng(0)
     prompts = [PROMPTS[i % len(PROMPTS)] for i in range(n)]
     responses = [generated.mixed_style_response(p, rng) for p in prompts]
@@ -109,10 +107,10 @@ def ric(world, folder, n=60, **changes):
     return RiC(
         model=adapted(world, rank=16),
         tokenizer=tokenizer,
-        oracles=load_oracles(OBJECTIVES, sections["oracles"], {}),
+        oracles=load_oracles(OBJECTIVES, scored_oracles(task), {}),
         offline=offline,
         scale=scale,
-        settings=RiCStage(**settings(world, "ric", **changes)),
+        settings=settings(world, "ric", **changes),
         run=TrainingRun(folder, seed=0, title="ric", operation=OPERATION),
     )
 
@@ -185,9 +183,9 @@ def test_conditionings_say_what_their_method_was_trained_on(world, tmp_path):
         save_adapter(adapted(world, rank=4), tmp_path / name)
     write_json(tmp_path / "policy" / "goals.json", {"rule": "linf", "low": [-1, 0], "high": [1, 2]})
     inputs = {"base": world[0], "sft": tmp_path / "sft", "policy": tmp_path / "policy"}
-    evaluation = EvaluationSettings(temperature=1.0, top_p=1.0, batch_size=8)
-    told = weights_in_prompt.load(inputs, OBJECTIVES, evaluation)
+    asked = GenerationStage(temperature=1.0, top_p=1.0, batch_size=8)
+    told = weights_in_prompt.load(inputs, OBJECTIVES, asked)
     assert told.prompt("x", [0.3, 0.7]) == build_prompt("x", OBJECTIVES, [0.3, 0.7])
     assert told.at([0.3, 0.7]) is told.at(uniform(2))
-    asked = goals_in_prompt.load(inputs, OBJECTIVES, evaluation)
+    asked = goals_in_prompt.load(inputs, OBJECTIVES, asked)
     assert asked.prompt("x", [0.5, 0.5]) == "Human: x helpfulness 1.0 harmlessness 2.0 Assistant:"

@@ -13,7 +13,6 @@ from moa.datasets import world as generated
 from moa.datasets.synthetic_world import load
 from moa.models.policies import add_adapter, load_policy, load_tokenizer, save_adapter
 from moa.models.prompts import distinct_prompts, truncate_prompt
-from moa.models.settings import LoraSettings
 from moa.oracles.base import OracleError, load_oracles
 from moa.oracles.scale import RewardScale
 from moa.preferences import build_prompt
@@ -21,42 +20,41 @@ from moa.runtime.errors import JobError
 from moa.runtime.settings import OperationSettings
 from moa.training import online as online_module
 from moa.training.bases.scratch_llama import build
-from moa.training.bases.settings import ScratchLlamaBase
 from moa.training.checkpoints import last_checkpoint
 from moa.training.loop import TrainingRun, train
 from moa.training.online import OnlineTrainer
 from moa.training.online_losses.mi_epo import loss
-from moa.training.settings import OnlineStage, SFTStage
 from moa.training.sft import conditioned_examples, tokenize_example
-from moa.workflow.config import resolve, task_sections
+from moa.workflow.config import resolve
+from moa.workflow.graph import scored_oracles
+from support.paths import TINY
 
 OBJECTIVES = ["helpfulness", "harmlessness"]
 OPERATION = OperationSettings(checkpoint_minutes=60)
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory, request):
-    """(base folder, tokenizer, sections of the tiny config)."""
-    path = request.config.rootpath / "tests" / "tiny.yaml"
-    sections = task_sections(resolve(yaml.safe_load(path.read_text())), "safety")
+def world(tmp_path_factory):
+    """(base folder, tokenizer, the tiny config's task)."""
+    task = resolve(yaml.safe_load(TINY.read_text())).tasks["safety"]
     base = tmp_path_factory.mktemp("work") / "base"
-    build(ScratchLlamaBase(**sections["policy"]["base"]), {}, base)
-    return base, load_tokenizer(base), sections
+    build(task.policy.base, {}, base)
+    return base, load_tokenizer(base), task
 
 
 def make_trainer(world, checkpoints, method="mi_epo", oracles=None, **changes):
-    base, tokenizer, sections = world
-    run = next(r for r in sections["runs"] if r["method"] == method)
+    base, tokenizer, task = world
+    told = next(run.told for run in task.runs if run.method.name == method)
     prompts = generated.prompts()[::40]
     data = pd.DataFrame({"prompt_id": range(len(prompts)), "prompt": prompts})
     return OnlineTrainer(
-        model=add_adapter(load_policy(base), LoraSettings(**sections["policy"]["lora"]), seed=0),
+        model=add_adapter(load_policy(base), task.policy.lora, seed=0),
         tokenizer=tokenizer,
         rows=distinct_prompts(data, OBJECTIVES, tokenizer, 64),
-        oracles=oracles or load_oracles(OBJECTIVES, sections["oracles"], {}),
+        oracles=oracles or load_oracles(OBJECTIVES, scored_oracles(task), {}),
         scale=RewardScale(tuple(OBJECTIVES), np.zeros(2), np.ones(2)),
         loss=loss,
-        settings=OnlineStage(**{**run["settings"], "logging_steps": 1, **changes}),
+        settings=told.model_copy(update={"logging_steps": 1, **changes}),
         run=TrainingRun(checkpoints, seed=0, title="test", operation=OPERATION),
     )
 
@@ -137,7 +135,7 @@ def test_an_oracles_nan_stops_the_run_and_names_it(world, tmp_path):
         def score(self, prompts, responses):
             return np.full(len(prompts), np.nan)
 
-    oracles = [load_oracles(OBJECTIVES, world[2]["oracles"], {})[0], Broken()]
+    oracles = [load_oracles(OBJECTIVES, scored_oracles(world[2]), {})[0], Broken()]
     with pytest.raises(OracleError, match="oracle harmlessness returned nan for the prompt"):
         run(make_trainer(world, tmp_path, oracles=oracles))
 
@@ -196,11 +194,11 @@ def test_sft_loss_falls_on_the_response_and_eos_only(world):
 
 
 def test_routed_sft_takes_the_response_that_the_drawn_objective_prefers(world):
-    _, tokenizer, sections = world
+    _, tokenizer, task = world
     data = load({"corpus_seed": 0}, {}).to_pandas().iloc[:400]
     data["prompt_id"] = range(len(data))
     data["rewards"] = [[[1.0, 0.0], [0.0, 1.0]]] * len(data)  # chosen helps, rejected is harmless
-    settings = SFTStage(**{**sections["sft"], "response": "routed"})
+    settings = task.sft.model_copy(update={"response": "routed"})
     examples = conditioned_examples(data, OBJECTIVES, settings, tokenizer, 0)
     chosen, weight = [], []
     for row, example in zip(data.itertuples(), examples, strict=True):

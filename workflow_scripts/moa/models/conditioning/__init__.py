@@ -12,7 +12,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
 
-from moa.models.settings import EvaluationSettings
+from moa.models.settings import GenerationStage
 
 
 def module_name(conditioning: str) -> str:
@@ -38,10 +38,10 @@ class Conditioned(Protocol):
 
 
 def load_conditioned(inputs: Mapping[str, Path], params: Mapping[str, Any]) -> Conditioned:
-    """The policy that a job asks. params: conditioning, objectives, evaluation and, for experts, merge."""
+    """The policy that a job asks. params: conditioning, objectives, generation and, for experts, merge."""
     return import_module(module_name(params["conditioning"])).load(
         inputs,
         params["objectives"],
-        EvaluationSettings.model_validate(params["evaluation"]),
+        GenerationStage.model_validate(params["generation"]),
         params.get("merge"),
     )

@@ -9,7 +9,7 @@ from typing import Any
 
 from moa.models.goals import GOALS, build_goal_prompt, preference_to_goal
 from moa.models.policies import load_policy
-from moa.models.settings import EvaluationSettings
+from moa.models.settings import GenerationStage
 
 
 class GoalsInPrompt:
@@ -31,7 +31,7 @@ class GoalsInPrompt:
 def load(
     inputs: Mapping[str, Path],
     objectives: Sequence[str],
-    settings: EvaluationSettings,
+    settings: GenerationStage,
     how: str | None = None,
 ) -> GoalsInPrompt:
     """inputs: base, sft, policy (RiC's entry, whose goals.json holds the ranges and the rule)."""

@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 
 from moa.models.merging import State, merge
 from moa.models.policies import ADAPTER, load_policy
-from moa.models.settings import EvaluationSettings
+from moa.models.settings import GenerationStage
 from moa.preferences import build_prompt, uniform
 
 
@@ -42,7 +42,7 @@ class MergedExperts:
 def load(
     inputs: Mapping[str, Path],
     objectives: Sequence[str],
-    settings: EvaluationSettings,
+    settings: GenerationStage,
     how: str | None = None,
 ) -> MergedExperts:
     """inputs: base, sft, expert/<objective> for every objective. how: as `merge` takes it.

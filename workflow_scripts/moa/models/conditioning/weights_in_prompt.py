@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from moa.models.policies import load_policy
-from moa.models.settings import EvaluationSettings
+from moa.models.settings import GenerationStage
 from moa.preferences import build_prompt
 
 
@@ -29,7 +29,7 @@ class WeightsInPrompt:
 def load(
     inputs: Mapping[str, Path],
     objectives: Sequence[str],
-    settings: EvaluationSettings,
+    settings: GenerationStage,
     how: str | None = None,
 ) -> WeightsInPrompt:
     """inputs: base, sft and, unless the SFT policy itself is asked, policy."""
