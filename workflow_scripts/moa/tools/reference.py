@@ -61,7 +61,9 @@ def schema() -> dict[str, Any]:
     task = made["$defs"]["TaskSettings"]
     del task["required"]
     task_or_none = {"anyOf": [{"$ref": "#/$defs/TaskSettings"}, {"type": "null"}]}
-    made["properties"]["tasks"]["additionalProperties"] = task_or_none
+    tasks = made["properties"]["tasks"]
+    for pattern in tasks["patternProperties"]:
+        tasks["patternProperties"][pattern] = task_or_none
     made["$defs"]["PolicySettings"].pop("required", None)
     return made
 

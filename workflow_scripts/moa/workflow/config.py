@@ -149,6 +149,8 @@ def resolve(raw: dict[str, Any], folder: Path = CONFIG_FOLDER) -> Config:
     names = [run.name for run in given.runs]
     for name in dict.fromkeys(n for n in names if names.count(n) > 1):
         mistakes.append(f"runs: the name {name!r} is used twice; give each run its own")
+    for section in ("sft", *SECTIONS):
+        _check_batches(getattr(given, section), section, mistakes)
     papers = yaml.safe_load(PAPER_NUMBERS.read_text(encoding="utf-8"))
     tasks = {name: _task(name, given, raw, papers, mistakes) for name in given.tasks}
     if mistakes:
@@ -167,7 +169,10 @@ def _task(
     """A task resolved, or None where its mistakes leave nothing to go on with."""
     where, task, own = f"tasks.{name}", given.tasks[name], raw["tasks"][name]
     merged = {s: merge(raw.get(s, {}), own.get(s, {})) for s in (*OTHERS, *SECTIONS)}
-    sections = {s: _made(model, merged[s], f"{where}.{s}", mistakes) for s, model in OTHERS.items()}
+    models = {**OTHERS, **{s: model for s, (model, _) in SECTIONS.items()}}
+    sections: dict[str, Any] = {
+        s: _made(model, merged[s], f"{where}.{s}", mistakes) for s, model in models.items()
+    }
     policy, sft = sections["policy"], sections["sft"]
     vectors = _vectors(task, where, mistakes)
     _check_oracles(task, where, mistakes)
@@ -177,7 +182,9 @@ def _task(
         )
     if not isinstance(policy, PolicySettings) or not isinstance(sft, SFTSettings):
         return None
-    _check_batches(sft, f"{where}.sft", mistakes)
+    for section in ("sft", *SECTIONS):
+        if own.get(section) and sections[section]:
+            _check_batches(sections[section], f"{where}.{section}", mistakes)
     prompts = {key: getattr(policy, key) for key in PromptSettings.model_fields}
     runs = [
         _run(r.name, METHODS[r.method], r.overrides, merged, prompts, vectors, where, mistakes)
@@ -188,9 +195,7 @@ def _task(
     ]
     if mistakes:
         return None
-    generation: Any = sections["generation"]
-    metrics: Any = sections["metrics"]
-    operation: Any = sections["operation"]
+    generation = sections["generation"]
     asked = {k: getattr(generation, k) for k in ("temperature", "top_p", "batch_size")}
     return Task(
         name=name,
@@ -202,8 +207,8 @@ def _task(
         sft=SFTStage(**dict(sft), **prompts),
         generation=generation,
         asked=GenerationStage(**asked, **prompts),
-        metrics=metrics,
-        operation=operation,
+        metrics=sections["metrics"],
+        operation=sections["operation"],
         runs=[run for run in runs if run],
         sweep=[run for run in sweep if run],
         paper=papers.get(task.paper, {}) if task.paper else {},
@@ -250,7 +255,8 @@ def _run(
             mistakes.append(
                 f"{label}: the name stands for {key} {value}; set them under overrides, or rename it"
             )
-    _check_batches(settings, f"{label} in {where}", mistakes)
+    if overrides:
+        _check_batches(settings, f"{label} in {where}", mistakes)
     known = {k: getattr(settings, k) for k in stage.model_fields if k in model.model_fields}
     told = stage(**known, **prompts)
     return Run(name, run_label(name, method), method, settings, told, lora, at)

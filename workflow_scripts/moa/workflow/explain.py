@@ -14,7 +14,11 @@ from pydantic.fields import FieldInfo
 def explain(error: ValidationError, model: type[BaseModel], where: str) -> list[str]:
     """One sentence or two per mistake, `where` in front of each path; the first of each path."""
     found: dict[str, str] = {}
-    for mistake in error.errors(include_url=False):
+    mistakes = error.errors(include_url=False)
+    for mistake in mistakes:
+        within = [m for m in mistakes if m["loc"][: len(mistake["loc"])] == mistake["loc"]]
+        if mistake["type"] == "too_short" and len(within) > 1:
+            continue  # what is wrong inside was left out before it was counted
         path, text = _sentence(dict(mistake), model, where)
         found.setdefault(path, text)
     return list(found.values())
