@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+import yaml
 from transformers import PrinterCallback, TrainerCallback
 
 from moa.datasets import module_name as dataset_module
@@ -34,8 +35,7 @@ from moa.training.bases import module_name as base_module
 from moa.training.loop import TrainingRun, train
 from moa.training.online import OnlineTrainer
 from moa.training.online_losses.mi_epo import loss
-from moa.training.settings import OnlineStage
-from moa.workflow.config import read_config, resolve
+from moa.workflow.config import resolve
 from moa.workflow.graph import scored_oracles
 
 
@@ -65,21 +65,21 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     args = parser.parse_args()
     torch.set_num_threads(1)
-    task = resolve(read_config(args.config), args.config.parent).tasks[args.task]
-    run = next(run for run in task.runs if run.name == "mi_epo")
-    settings, lora, k = OnlineStage(**dict(run.told)), run.lora, len(task.objectives)
-    scale = RewardScale(tuple(task.objectives), np.zeros(k), np.ones(k))
+    config = resolve(yaml.safe_load(args.config.read_text()))
+    task = config.tasks[args.task]
+    settings = next(run.told for run in task.runs if run.method.name == "mi_epo")
+    objectives = task.objectives
+    scale = RewardScale(tuple(objectives), np.zeros(len(objectives)), np.ones(len(objectives)))
     with tempfile.TemporaryDirectory() as folder:
         base = Path(folder) / "base"
         base.mkdir()
-        kind = task.policy.base
-        import_module(base_module(kind.kind)).build(kind, {}, base)
+        import_module(base_module(task.policy.base.kind)).build(task.policy.base, {}, base)
         tokenizer = load_tokenizer(base)
         data = import_module(dataset_module(task.data.kind)).load(task.data.model_dump(), Counter())
         prompts = sorted(set(data["prompt"]))[: args.steps * settings.batch_size]
         rows = distinct_prompts(
             pd.DataFrame({"prompt_id": range(len(prompts)), "prompt": prompts}),
-            task.objectives,
+            objectives,
             tokenizer,
             settings.max_prompt_tokens,
         )
@@ -89,10 +89,10 @@ def main() -> None:
             """Seconds of every step; minutes: between checkpoints, or None for the bare Trainer."""
             operation = OperationSettings(checkpoint_minutes=minutes or 1e9)
             trainer = OnlineTrainer(
-                model=add_adapter(load_policy(base), lora, seed=0),
+                model=add_adapter(load_policy(base), task.policy.lora, seed=0),
                 tokenizer=tokenizer,
                 rows=rows,
-                oracles=load_oracles(task.objectives, scored_oracles(task), {}),
+                oracles=load_oracles(objectives, scored_oracles(task), {}),
                 scale=scale,
                 loss=loss,
                 settings=settings.model_copy(update={"epochs": epochs}),

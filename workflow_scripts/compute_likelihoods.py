@@ -2,7 +2,7 @@
 
 In:  base, sft, and what the conditioning needs (policy, or expert/<objective>); generate/<vector>:
      all blocks of a run's responses; spec.params: conditioning (a file of moa/models/conditioning/),
-     objectives, vectors, evaluation, decodability_prompts.
+     objectives, vectors, generation, decodability_prompts.
 Out: likelihoods.npy (P, M, M): log p(y_i | x_p, w_j) for the first prompts.
 """
 

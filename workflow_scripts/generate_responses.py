@@ -1,7 +1,7 @@
 """Sample one response per test prompt from a policy, under each of some evaluation vectors.
 
 In:  base, data, sft, and what the conditioning needs (policy, or expert/<objective>);
-     spec.params: conditioning (a file of moa/models/conditioning/), objectives, evaluation, vectors (a
+     spec.params: conditioning (a file of moa/models/conditioning/), objectives, generation, vectors (a
      block of the run's), first_vector (the number of the block's first one among the run's).
 Out: generations.parquet, one row per vector and prompt; ids are the response's tokens.
 """

@@ -82,8 +82,8 @@ def soup(experts, tmp_path, monkeypatch):
         save_adapter(model, tmp_path / objective)
         inputs[f"expert/{objective}"] = tmp_path / objective
     monkeypatch.setattr(merged_experts, "load_policy", lambda *_: tiny_llama())
-    evaluation = GenerationStage(temperature=1.0, top_p=1.0, batch_size=8)
-    return merged_experts.load(inputs, ["helpfulness", "harmlessness"], evaluation, "exact")
+    asked = GenerationStage(temperature=1.0, top_p=1.0, batch_size=8)
+    return merged_experts.load(inputs, ["helpfulness", "harmlessness"], asked, "exact")
 
 
 def logits(model):

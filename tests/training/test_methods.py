@@ -24,9 +24,9 @@ from moa.training.bases.scratch_llama import build
 from moa.training.loop import TrainingRun
 from moa.training.ric import RiC
 from moa.training.rloo import train_expert
-from moa.training.settings import ExpertStage, RiCStage
 from moa.workflow.config import resolve
 from moa.workflow.graph import scored_oracles
+from support.paths import TINY
 
 OBJECTIVES = ["helpfulness", "harmlessness"]
 OPERATION = OperationSettings(checkpoint_minutes=60)
@@ -34,10 +34,9 @@ PROMPTS = generated.prompts()[::40]
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory, request):
+def world(tmp_path_factory):
     """(base folder, tokenizer, the tiny config's task); the base has learned to speak."""
-    path = request.config.rootpath / "tests" / "tiny.yaml"
-    config = yaml.safe_load(path.read_text())
+    config = yaml.safe_load(TINY.read_text())
     config["policy"]["base"] |= {"hidden_size": 32, "documents": 2000, "epochs": 2}
     task = resolve(config).tasks["safety"]
     base = tmp_path_factory.mktemp("work") / "base"
@@ -46,8 +45,8 @@ def world(tmp_path_factory, request):
 
 
 def settings(world, method, **changes):
-    run = next(r for r in world[2].runs if r.method.name == method)
-    return {**run.told.model_dump(), "logging_steps": 1, **changes}
+    told = next(run.told for run in world[2].runs if run.method.name == method)
+    return told.model_copy(update={"logging_steps": 1, **changes})
 
 
 def adapted(world, rank):
@@ -73,7 +72,7 @@ def expert(world, folder, **changes):
         OBJECTIVES,
         load_oracles(OBJECTIVES, scored_oracles(task), {})[0],
         RewardScale(("helpfulness",), np.array([0.3]), np.array([0.3])),
-        ExpertStage(**settings(world, "rlhf", **changes)),
+        settings(world, "rlhf", **changes),
         TrainingRun(folder, seed=0, title="expert", operation=OPERATION),
     )
     return model, [json.loads(line) for line in path.read_text().splitlines()], path
@@ -111,7 +110,7 @@ def ric(world, folder, n=60, **changes):
         oracles=load_oracles(OBJECTIVES, scored_oracles(task), {}),
         offline=offline,
         scale=scale,
-        settings=RiCStage(**settings(world, "ric", **changes)),
+        settings=settings(world, "ric", **changes),
         run=TrainingRun(folder, seed=0, title="ric", operation=OPERATION),
     )
 
@@ -184,9 +183,9 @@ def test_conditionings_say_what_their_method_was_trained_on(world, tmp_path):
         save_adapter(adapted(world, rank=4), tmp_path / name)
     write_json(tmp_path / "policy" / "goals.json", {"rule": "linf", "low": [-1, 0], "high": [1, 2]})
     inputs = {"base": world[0], "sft": tmp_path / "sft", "policy": tmp_path / "policy"}
-    evaluation = GenerationStage(temperature=1.0, top_p=1.0, batch_size=8)
-    told = weights_in_prompt.load(inputs, OBJECTIVES, evaluation)
+    asked = GenerationStage(temperature=1.0, top_p=1.0, batch_size=8)
+    told = weights_in_prompt.load(inputs, OBJECTIVES, asked)
     assert told.prompt("x", [0.3, 0.7]) == build_prompt("x", OBJECTIVES, [0.3, 0.7])
     assert told.at([0.3, 0.7]) is told.at(uniform(2))
-    asked = goals_in_prompt.load(inputs, OBJECTIVES, evaluation)
+    asked = goals_in_prompt.load(inputs, OBJECTIVES, asked)
     assert asked.prompt("x", [0.5, 0.5]) == "Human: x helpfulness 1.0 harmlessness 2.0 Assistant:"

@@ -24,20 +24,19 @@ from moa.training.checkpoints import last_checkpoint
 from moa.training.loop import TrainingRun, train
 from moa.training.online import OnlineTrainer
 from moa.training.online_losses.mi_epo import loss
-from moa.training.settings import OnlineStage
 from moa.training.sft import conditioned_examples, tokenize_example
 from moa.workflow.config import resolve
 from moa.workflow.graph import scored_oracles
+from support.paths import TINY
 
 OBJECTIVES = ["helpfulness", "harmlessness"]
 OPERATION = OperationSettings(checkpoint_minutes=60)
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory, request):
+def world(tmp_path_factory):
     """(base folder, tokenizer, the tiny config's task)."""
-    path = request.config.rootpath / "tests" / "tiny.yaml"
-    task = resolve(yaml.safe_load(path.read_text())).tasks["safety"]
+    task = resolve(yaml.safe_load(TINY.read_text())).tasks["safety"]
     base = tmp_path_factory.mktemp("work") / "base"
     build(task.policy.base, {}, base)
     return base, load_tokenizer(base), task
@@ -45,7 +44,7 @@ def world(tmp_path_factory, request):
 
 def make_trainer(world, checkpoints, method="mi_epo", oracles=None, **changes):
     base, tokenizer, task = world
-    run = next(r for r in task.runs if r.method.name == method)
+    told = next(run.told for run in task.runs if run.method.name == method)
     prompts = generated.prompts()[::40]
     data = pd.DataFrame({"prompt_id": range(len(prompts)), "prompt": prompts})
     return OnlineTrainer(
@@ -55,7 +54,7 @@ def make_trainer(world, checkpoints, method="mi_epo", oracles=None, **changes):
         oracles=oracles or load_oracles(OBJECTIVES, scored_oracles(task), {}),
         scale=RewardScale(tuple(OBJECTIVES), np.zeros(2), np.ones(2)),
         loss=loss,
-        settings=OnlineStage(**{**run.told.model_dump(), "logging_steps": 1, **changes}),
+        settings=told.model_copy(update={"logging_steps": 1, **changes}),
         run=TrainingRun(checkpoints, seed=0, title="test", operation=OPERATION),
     )
 

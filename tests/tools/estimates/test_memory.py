@@ -128,15 +128,13 @@ def measured_step(config, dtype, dropout, checkpointing, prompts, prompt, new, f
     model = AutoModelForCausalLM.from_config(config, dtype=getattr(torch, dtype))
     model.requires_grad_(False)
     x = " ".join(f"t{i}" for i in range(prompt - 6))  # and "Human:", two weights, "Assistant:"
-    given = {
-        **resolve(yaml.safe_load(PAPER.read_text()))["online"],
-        "batch_size": prompts,
-        "micro_batch_size": prompts,
-        "gradient_checkpointing": checkpointing,
-        "dtype": dtype,
-        "max_new_tokens": new,
-        "decimals": 2,
-    }
+    settings = OnlineStage(
+        batch_size=prompts,
+        micro_batch_size=prompts,
+        gradient_checkpointing=checkpointing,
+        dtype=dtype,
+        max_new_tokens=new,
+    )
     trainer = OnlineTrainer(
         model=add_adapter(model, LoraSettings(**LORA, dropout=dropout), seed=0),
         tokenizer=words(config.vocab_size),
@@ -144,7 +142,7 @@ def measured_step(config, dtype, dropout, checkpointing, prompts, prompt, new, f
         oracles=[Lengths(name) for name in OBJECTIVES],
         scale=RewardScale(tuple(OBJECTIVES), np.zeros(2), np.ones(2)),
         loss=loss,
-        settings=OnlineStage(**given),
+        settings=settings,
         run=TrainingRun(folder, seed=0, title="one step", operation=OperationSettings()),
     )
     trainer.args.max_steps = 1

@@ -38,7 +38,7 @@ class Conditioned(Protocol):
 
 
 def load_conditioned(inputs: Mapping[str, Path], params: Mapping[str, Any]) -> Conditioned:
-    """The policy that a job asks. params: conditioning, objectives, evaluation and, for experts, merge."""
+    """The policy that a job asks. params: conditioning, objectives, generation and, for experts, merge."""
     return import_module(module_name(params["conditioning"])).load(
         inputs,
         params["objectives"],

@@ -71,6 +71,5 @@ class PinnedHubBase(HubBase):
 
 
 AnyBase = Annotated[ScratchLlamaBase | PackagedGGUFBase | HubBase, Field(discriminator="kind")]
-PinnedBase = Annotated[
-    ScratchLlamaBase | PackagedGGUFBase | PinnedHubBase, Field(discriminator="kind")
-]
+# What a job gets, which is what a config says but for the hub's.
+PinnedBase = Annotated[PinnedHubBase | AnyBase, Field(union_mode="left_to_right")]
