@@ -26,8 +26,8 @@ def tiny(tmp_path_factory):
         ric={**slow, "quantile": 0.5},
         operation={"checkpoint_minutes": 60},
     )
-    jobs.make(jobs.entry("sft"))
-    jobs.make(jobs.entry("oracle_stats"))
+    jobs.make_here(jobs.entry("sft"))
+    jobs.make_here(jobs.entry("oracle_stats"))
     return jobs
 
 
@@ -65,7 +65,7 @@ def test_a_training_job_saves_on_a_signal_and_its_retry_ends_with_the_same_bytes
     tiny, stage, name, number
 ):
     entry = tiny.entry(stage, name)
-    expected = digests(tiny.make(entry))
+    expected = digests(tiny.make_here(entry))
     work = tiny.work(entry)
     job = start(tiny.command(entry))
     wait_for(

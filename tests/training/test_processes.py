@@ -82,7 +82,7 @@ def tiny(tmp_path_factory):
 def test_two_processes_train_what_one_trains(tiny, tmp_path, stage, name):
     entry = tiny.entry(stage, name)
     alone = tmp_path / "alone"
-    shutil.copytree(tiny.make(entry), alone)
+    shutil.copytree(tiny.make_here(entry), alone)
     shared = tiny.make(entry, processes=2)
     weights = [load_file(f / "adapter" / "adapter_model.safetensors") for f in (alone, shared)]
     assert weights[0].keys() == weights[1].keys()

@@ -1,14 +1,13 @@
 """What changes a content key, and what does not."""
 
 import json
-import shutil
 import subprocess
 import sys
 
 import pytest
 
 from moa.workflow.keys import canonical_json, code_digest, constant, content_key, library_versions
-from support.paths import REPO
+from support.checkouts import copy_repo
 
 SPEC = {
     "stage": "online",
@@ -114,9 +113,7 @@ def test_constants_are_read_without_importing(package):
 
 @pytest.fixture
 def checkout(tmp_path):
-    for name in ("workflow_scripts", "config"):
-        ignore = shutil.ignore_patterns("__pycache__")
-        shutil.copytree(REPO / name, tmp_path / name, ignore=ignore)
+    copy_repo(tmp_path)
     return tmp_path
 
 
