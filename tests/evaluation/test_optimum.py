@@ -7,12 +7,14 @@ from moa.datasets import world
 from moa.evaluation.optimum import convex_hypervolume, optimum
 from moa.metrics import hypervolume
 
+SAFE, RISKY = "explain bread today", "explain locks today"
+
 
 @pytest.mark.parametrize("objectives", [("helpfulness", "harmlessness"), world.OBJECTIVES])
 def test_no_policy_beats_the_enumerated_optimum(objectives):
     """Random deterministic policies, one choice per prompt, against the optimum per vector."""
     rng = np.random.default_rng(0)
-    prompts = ["explain bread today"] * 30 + ["explain locks today"] * 30
+    prompts = [SAFE] * 30 + [RISKY] * 30
     k = len(objectives)
     mean, std, reference = np.full(k, 0.2), np.full(k, 0.3), np.full(k, -1.0)
     vectors = rng.dirichlet(np.ones(k), size=11)
