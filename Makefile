@@ -49,11 +49,10 @@ efficiency: setup
 gc: setup
 	$(BIN)/python workflow_scripts/collect_garbage.py $(if $(filter 1,$(DELETE)),--delete)
 
-test: setup
+test: setup ## all tests but the long ones
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses $(CORES) --dist loadfile --no-loadscope-reorder -m "not long"
 
-# The rest: a Slurm of its own, twenty kills, the rehearsal.
-test-all: setup
+test-all: setup ## the long ones: twenty kills, a Slurm of its own, the rehearsal through it
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses $(CORES) --dist loadfile --no-loadscope-reorder -m "long and not alone"
 	OMP_NUM_THREADS=1 $(BIN)/pytest -m "long and alone"
 
