@@ -8,12 +8,14 @@ from moa.evaluation.optimum import convex_hypervolume, optimum
 from moa.metrics import hypervolume
 from moa.oracles.scale import RewardScale
 
+SAFE, RISKY = "explain bread today", "explain locks today"
+
 
 @pytest.mark.parametrize("objectives", [("helpfulness", "harmlessness"), world.OBJECTIVES])
 def test_no_policy_beats_the_enumerated_optimum(objectives):
     """Random deterministic policies, one choice per prompt, against the optimum per vector."""
     rng = np.random.default_rng(0)
-    prompts = ["explain bread today"] * 30 + ["explain locks today"] * 30
+    prompts = [SAFE] * 30 + [RISKY] * 30
     k = len(objectives)
     scale = RewardScale(tuple(objectives), np.full(k, 0.2), np.full(k, 0.3))
     reference = np.full(k, -1.0)

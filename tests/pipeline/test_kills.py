@@ -24,7 +24,6 @@ from support.checkouts import copy_repo
 
 KILLS = 20
 TARGET = "results/tiny/safety/tables/summary.csv"
-pytestmark = pytest.mark.workflow
 
 
 def prepare(checkout):

@@ -12,7 +12,11 @@ import pandas as pd
 import pytest
 import yaml
 
+from moa.workflow.config import resolve
+from moa.workflow.plan import Plan
 from support.checkouts import add_oracle_kind, copy_repo, snakemake
+from support.tiny_jobs import make_here
+from support.tiny_store import tiny_plan
 
 FIGURES = (
     "reward_overlap",
@@ -25,7 +29,7 @@ FIGURES = (
     "beta_w_sweep",
 )
 PARETO = "results/tiny/safety/figures/pareto_fronts.pdf"
-pytestmark = pytest.mark.workflow
+TABLE = "results/tiny/safety/tables/summary.csv"
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +53,14 @@ def checkout(tmp_path_factory):
         "write_tables": 4,
     }
     return folder
+
+
+def train_and_evaluate(checkout, config):
+    """Make all that a config's metrics need in this process: no job has to start another."""
+    store = checkout / "results" / "store"
+    for entry in Plan(resolve({**config, "store": str(store)})).entries.values():
+        if entry.stage in ("score", "likelihoods"):
+            make_here(store, entry)
 
 
 def metrics_entry(checkout):
@@ -121,8 +133,10 @@ def test_changing_a_parameter_and_back_runs_nothing(checkout):
     config = yaml.safe_load((checkout / "tiny.yaml").read_text())
     config["metrics"]["bootstrap_resamples"] = 21
     (checkout / "changed.yaml").write_text(yaml.safe_dump(config))
-    jobs, _ = snakemake(checkout, config="changed.yaml")
+    jobs, _ = snakemake(checkout, "--dry-run", config="changed.yaml")
     assert jobs == {"compute_metrics": 2, "draw_figure": 8, "write_tables": 4}
+    jobs, _ = snakemake(checkout, "--", TABLE, config="changed.yaml")
+    assert jobs == {"compute_metrics": 1, "write_tables": 1}
     assert snakemake(checkout)[0] == {}
 
 
@@ -134,7 +148,7 @@ def test_a_run_is_added_by_config_alone(checkout):
         {"name": "narrow", "method": "mi_epo", "overrides": {"beta_w": 0.1, "lora": {"rank": 2}}},
     ]
     (checkout / "added.yaml").write_text(yaml.safe_dump(config))
-    jobs, _ = snakemake(checkout, config="added.yaml")
+    jobs, _ = snakemake(checkout, "--dry-run", config="added.yaml")
     assert jobs == {
         "train_online": 2,  # a soup of the same experts trains nothing
         "generate_responses": 3,
@@ -144,7 +158,10 @@ def test_a_run_is_added_by_config_alone(checkout):
         "draw_figure": 7,
         "write_tables": 3,
     }
-    table = pd.read_csv(checkout / "results" / "tiny" / "safety" / "tables" / "summary.csv")
+    train_and_evaluate(checkout, config)
+    jobs, _ = snakemake(checkout, "--", TABLE, config="added.yaml")
+    assert jobs == {"compute_metrics": 1, "write_tables": 1}
+    table = pd.read_csv(checkout / TABLE)
     assert {"mo_odpo_scalarised", "soups_factors", "narrow"} <= set(table["run"])
     (narrow,) = (checkout / "results" / "store" / "online").glob("narrow-*")
     assert json.loads((narrow / "adapter" / "adapter_config.json").read_text())["r"] == 2
@@ -154,8 +171,10 @@ def test_a_run_is_added_by_config_alone(checkout):
 def test_renaming_a_run_makes_only_its_reports_anew(checkout):
     config = (checkout / "tiny.yaml").read_text()
     (checkout / "renamed.yaml").write_text(config.replace("{name: mi_epo,", "{name: ours,"))
-    jobs, _ = snakemake(checkout, config="renamed.yaml")
+    jobs, _ = snakemake(checkout, "--dry-run", config="renamed.yaml")
     assert jobs == {"compute_metrics": 1, "draw_figure": 7, "write_tables": 3}
+    jobs, _ = snakemake(checkout, "--", TABLE, config="renamed.yaml")
+    assert jobs == {"compute_metrics": 1, "write_tables": 1}
     assert snakemake(checkout)[0] == {}
 
 
@@ -167,11 +186,14 @@ def test_three_objectives_have_a_front_of_their_own(checkout):
     del task["beta_w_sweep"]
     config["tasks"]["assistant3"] = task
     config["runs"] = [run for run in config["runs"] if run["name"] in ("rlhf", "mi_epo")]
-    (checkout / "three.yaml").write_text(yaml.safe_dump(config))
     front = "results/tiny/assistant3/figures/front_3d.pdf"
     table = "results/tiny/assistant3/tables/summary.csv"
-    jobs, _ = snakemake(checkout, "--", front, table, config="three.yaml")
+    (checkout / "three.yaml").write_text(yaml.safe_dump(config))
+    jobs, _ = snakemake(checkout, "--dry-run", "--", front, table, config="three.yaml")
     assert jobs["train_expert"] == 3 and jobs["draw_figure"] == 1
+    train_and_evaluate(checkout, config)
+    jobs, _ = snakemake(checkout, "--", front, table, config="three.yaml")
+    assert jobs == {"compute_metrics": 1, "draw_figure": 1, "write_tables": 1}
     assert (checkout / front).read_bytes().startswith(b"%PDF")
     assert pd.read_csv(checkout / table)["run"].tolist() == ["mi_epo"]
 
@@ -201,12 +223,13 @@ def test_an_entry_without_a_manifest_is_made_again(checkout):
     )
 
 
-def test_two_runs_of_one_spec_give_the_same_bytes(checkout, tmp_path):
-    copy_repo(tmp_path)
-    snakemake(tmp_path)
-    first, second = metrics_entry(checkout), metrics_entry(tmp_path)
-    assert first.name == second.name and first != second
-    assert (first / "metrics.json").read_bytes() == (second / "metrics.json").read_bytes()
+def test_two_runs_of_one_spec_give_the_same_bytes(checkout, store):
+    first = metrics_entry(checkout)
+    plan = tiny_plan(store)
+    second = next(entry for entry in plan.entries.values() if entry.rel.endswith(first.name))
+    make_here(store, second)  # without Snakemake, in one process
+    made = (store / second.rel / "metrics.json").read_bytes()
+    assert made == (first / "metrics.json").read_bytes()
 
 
 def test_a_job_that_published_before_its_snakemake_died_hides_nothing_behind_it(checkout, tmp_path):
@@ -220,10 +243,9 @@ def test_a_job_that_published_before_its_snakemake_died_hides_nothing_behind_it(
     for manifest in (tmp_path / "results" / "store" / "score").glob("mi_epo-*/manifest.json"):
         output = manifest.relative_to(tmp_path).as_posix()
         (markers / base64.b64encode(output.encode()).decode()).write_text("{}")
-    table = "results/tiny/safety/tables/summary.csv"
-    jobs, _ = snakemake(tmp_path, "--", table)
+    jobs, _ = snakemake(tmp_path, "--", TABLE)
     assert jobs == {"compute_metrics": 1, "write_tables": 1}
-    assert (tmp_path / table).exists()
+    assert (tmp_path / TABLE).exists()
 
 
 def test_a_mistake_in_the_config_stops_before_any_job_with_one_message(checkout):

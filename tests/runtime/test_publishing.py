@@ -26,11 +26,6 @@ def spec(**fields):
     }
 
 
-@pytest.fixture
-def store(tmp_path):
-    return tmp_path / "store"
-
-
 def test_a_published_entry_is_whole(store):
     out = store / "data" / "x-0123456789ab"
     with publishing(spec(params={"a": 1}), out) as job:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import torch
 import yaml
 
 from moa.runtime.files import write_json
-from moa.runtime.publishing import is_published, work_folder
+from moa.runtime.publishing import is_published, publishing, work_folder
 from moa.workflow.config import resolve
 from moa.workflow.entries import Entry
 from moa.workflow.plan import Plan
@@ -61,11 +63,15 @@ class TinyJobs:
         return [*launcher, str(script), "--spec", str(spec), "--out", str(self.folder(entry))]
 
     def make(self, entry: Entry, processes: int = 1) -> Path:
-        """Make an entry and, before it, whatever it needs. Returns: its folder."""
+        """Make an entry by its script and, before it, whatever it needs. Returns: its folder."""
         for needed in entry.inputs.values():
-            if not is_published(self.folder(needed)):
-                self.make(needed)
+            make_here(self.store, needed)
         _run(self.command(entry, processes))
+        return self.folder(entry)
+
+    def make_here(self, entry: Entry) -> Path:
+        """The same in this process, unless it is there. Returns: its folder."""
+        make_here(self.store, entry)
         return self.folder(entry)
 
     @staticmethod
@@ -75,6 +81,16 @@ class TinyJobs:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_json(path, spec)
         _run([sys.executable, str(script), "--spec", str(path), "--out", str(out)])
+
+
+def make_here(store: Path, entry: Entry) -> None:
+    """Make an entry in this process and, before it, whatever it needs; another would have to start."""
+    torch.set_num_threads(1)  # as a script of `run_script` has
+    for needed in entry.inputs.values():
+        make_here(store, needed)
+    if not is_published(store / entry.rel):
+        with publishing(entry.spec, store / entry.rel) as job:
+            import_module(STAGES[entry.stage].script).main(job)
 
 
 def _run(command: list[str]) -> None:

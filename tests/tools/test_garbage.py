@@ -22,11 +22,6 @@ DAY = 86400
 
 
 @pytest.fixture
-def store(tmp_path):
-    return tmp_path / "results" / "store"
-
-
-@pytest.fixture
 def plan(store):
     """A plan with all its entries published."""
     plan = tiny_plan(store)

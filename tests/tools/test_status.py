@@ -27,11 +27,6 @@ LINES = [
 
 
 @pytest.fixture
-def store(tmp_path):
-    return tmp_path / "results" / "store"
-
-
-@pytest.fixture
 def plan(store):
     return tiny_plan(store)
 

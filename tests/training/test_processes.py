@@ -76,14 +76,29 @@ def tiny(tmp_path_factory):
     )
 
 
+@pytest.fixture(scope="module")
+def by_two(tiny, tmp_path_factory):
+    """Entry -> a copy of what two processes make of it, once."""
+    made = {}
+
+    def make(entry):
+        if entry.rel not in made:
+            copy = tmp_path_factory.mktemp("by_two") / entry.key
+            made[entry.rel] = shutil.copytree(tiny.make(entry, processes=2), copy)
+        return made[entry.rel]
+
+    return make
+
+
 @pytest.mark.parametrize(
     ("stage", "name"), [("sft", ""), ("online", "mi_epo"), ("expert", "helpfulness"), ("ric", "")]
 )
-def test_two_processes_train_what_one_trains(tiny, tmp_path, stage, name):
+def test_two_processes_train_what_one_trains(tiny, by_two, tmp_path, stage, name):
     entry = tiny.entry(stage, name)
     alone = tmp_path / "alone"
-    shutil.copytree(tiny.make(entry), alone)
-    shared = tiny.make(entry, processes=2)
+    shutil.rmtree(tiny.folder(entry), ignore_errors=True)
+    shutil.copytree(tiny.make_here(entry), alone)
+    shared = by_two(entry)
     weights = [load_file(f / "adapter" / "adapter_model.safetensors") for f in (alone, shared)]
     assert weights[0].keys() == weights[1].keys()
     moved = 0.0
@@ -105,10 +120,10 @@ def test_two_processes_train_what_one_trains(tiny, tmp_path, stage, name):
         pd.testing.assert_frame_equal(*explored)
 
 
-def test_two_processes_that_had_to_leave_resume_to_the_same_bytes(tiny):
-    entry = tiny.entry("online", "mo_odpo")
+def test_two_processes_that_had_to_leave_resume_to_the_same_bytes(tiny, by_two):
+    entry = tiny.entry("online", "mi_epo")
     weights = Path("adapter") / "adapter_model.safetensors"
-    expected = (tiny.make(entry, processes=2) / weights).read_bytes()
+    expected = (by_two(entry) / weights).read_bytes()
     explored = tiny.work(entry) / "checkpoints" / "explored.jsonl"
     job = subprocess.Popen(
         tiny.command(entry, processes=2),

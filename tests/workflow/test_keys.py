@@ -2,14 +2,14 @@
 
 import ast
 import json
-import shutil
 import subprocess
 import sys
 
 import pytest
 
 from moa.workflow.keys import canonical_json, code_digest, constant, content_key, library_versions
-from support.paths import REPO
+from support.checkouts import copy_repo
+from support.paths import SCRIPTS
 
 SPEC = {
     "stage": "online",
@@ -124,9 +124,7 @@ def test_constants_are_read_without_importing(package):
 
 @pytest.fixture
 def checkout(tmp_path):
-    for name in ("workflow_scripts", "config"):
-        ignore = shutil.ignore_patterns("__pycache__")
-        shutil.copytree(REPO / name, tmp_path / name, ignore=ignore)
+    copy_repo(tmp_path)
     return tmp_path
 
 
@@ -187,7 +185,7 @@ def test_a_reworded_explanation_or_a_new_limit_of_a_setting_changes_no_key(check
 
 def test_settings_files_hold_types_and_nothing_that_computes():
     """They are left out of the code digest, which is right only as long as this holds."""
-    for path in (REPO / "workflow_scripts").rglob("settings.py"):
+    for path in SCRIPTS.rglob("settings.py"):
         tree = ast.parse(path.read_text())
         for node in ast.walk(tree):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 
@@ -13,7 +12,7 @@ from moa.runtime.errors import ConfigError
 from moa.runtime.hub_lock import Repository, is_local
 from moa.workflow.config import resolve
 from moa.workflow.plan import Plan
-from support.checkouts import add_oracle_kind
+from support.checkouts import add_oracle_kind, copy_repo
 from support.paths import REPO
 
 FIRST, SECOND = "1" * 40, "2" * 40
@@ -130,9 +129,7 @@ def test_a_lock_with_conflict_marks_is_one_message(lock, config, tmp_path):
 
 @pytest.fixture
 def checkout(tmp_path, config):
-    for name in ("workflow_scripts", "config"):
-        ignore = shutil.ignore_patterns("__pycache__")
-        shutil.copytree(REPO / name, tmp_path / name, ignore=ignore)
+    copy_repo(tmp_path)
     source = (
         'import torch\n\nfrom moa.runtime.hub_cache import snapshot\n\nHUB = {"model": "model"}\n'
     )

@@ -1,15 +1,12 @@
 """The evaluation vectors of a run, cut into jobs of a few: other entries, the same numbers."""
 
-from importlib import import_module
-
 import numpy as np
 import pandas as pd
 import pytest
 
-from moa.runtime.publishing import is_published, publishing
 from moa.workflow.config import resolve
 from moa.workflow.plan import Plan
-from moa.workflow.stages import STAGES
+from support.tiny_jobs import make_here
 from support.tiny_store import tiny_config
 
 RUNS = [{"name": name, "method": name} for name in ("rlhf", "rewarded_soups", "mi_epo")]
@@ -87,17 +84,8 @@ def made(tmp_path_factory):
     store = tmp_path_factory.mktemp("results") / "store"
     plans = plan_of(store, None), plan_of(store, 3)
     for plan in plans:
-        make(store, metrics_of(plan))
+        make_here(store, metrics_of(plan))
     return store, *plans
-
-
-def make(store, entry):
-    """Make an entry in this process and, before it, whatever it needs."""
-    for needed in entry.inputs.values():
-        make(store, needed)
-    if not is_published(store / entry.rel):
-        with publishing(entry.spec, store / entry.rel) as job:
-            import_module(STAGES[entry.stage].script).main(job)
 
 
 def test_metrics_are_the_same_bytes_for_any_number_of_vectors_per_job(made):
