@@ -1,4 +1,4 @@
-# `make run` and `make test` do all set-up by themselves. CONFIG chooses the scale:
+# `make run` and `make test` do all set-up by themselves; `make help` lists all. CONFIG chooses the scale:
 #   make run                               the synthetic world, minutes on two cores
 #   make run CONFIG=config/smollm2.yaml    SmolLM2-135M with packaged text
 #   make rehearsal                         the paper's run on tiny made-up models and data
@@ -10,11 +10,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 # A scale that needs more packages has a lock of its own: config/smollm2*.yaml -> requirements-smollm2.lock.
 SCALE := $(firstword $(subst _, ,$(basename $(notdir $(CONFIG)))))
+MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs
 READY := $(VENV)/.ready $(if $(wildcard requirements-$(SCALE).lock),$(VENV)/.ready-$(SCALE))
 
-.PHONY: setup run rehearsal status efficiency gc test test-all lint clean
+.PHONY: help setup run rehearsal status efficiency adopt gc test test-all lint format docs config-docs clean
 
-setup: $(READY)
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo "CONFIG=$(CONFIG) TARGET=$(TARGET) CORES=$(CORES) PYTHON=$(PYTHON)"
+
+setup: $(READY) ## the environment: .venv with the locked packages, and what CONFIG needs beside them
 
 $(VENV)/.ready: requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; set PYTHON=")'
@@ -29,24 +34,24 @@ $(VENV)/.ready-%: requirements-%.lock $(VENV)/.ready
 		--quiet --no-deps --no-binary "$${spec%%==*}" --dest data "$$spec" || exit 1; done
 	touch $@
 
-run: setup
+run: setup ## CONFIG's pipeline, from data to figures and tables, or only TARGET and what it needs
 	$(BIN)/snakemake --profile profiles/local --cores $(CORES) --configfile $(CONFIG) -- $(TARGET)
 
-# The paper's run on tiny made-up models and data.
-rehearsal: setup
+rehearsal: setup ## the paper's run on tiny made-up models and data
 	$(BIN)/python workflow_scripts/make_rehearsal.py --out data/rehearsal
 	$(BIN)/snakemake --profile profiles/local --cores $(CORES) --configfile config/rehearsal.yaml -- $(TARGET)
 
-# How far the runs of CONFIG are.
-status: setup
+status: setup ## how far the runs of CONFIG are
 	$(BIN)/python workflow_scripts/show_status.py --configfile $(CONFIG)
 
-# What Slurm's accounting, where there is one, says of the jobs behind CONFIG's store.
-efficiency: setup
+efficiency: setup ## what Slurm's accounting, where there is one, says of the jobs behind CONFIG's store
 	$(BIN)/python workflow_scripts/show_efficiency.py --configfile $(CONFIG)
 
-# What the store holds that no config of config/ refers to; DELETE=1 deletes it.
-gc: setup
+adopt: setup ## what CONFIG misses only for changed code or library versions; WHY="..." takes it over, if harmless
+	$(BIN)/python workflow_scripts/adopt_entries.py --configfile '$(CONFIG)' \
+		$(if $(filter undefined,$(origin WHY)),,--why '$(subst ','\'',$(WHY))')
+
+gc: setup ## what the store holds that no config of config/ refers to; DELETE=1 deletes it
 	$(BIN)/python workflow_scripts/collect_garbage.py $(if $(filter 1,$(DELETE)),--delete)
 
 test: setup ## all tests but the long ones
@@ -56,13 +61,26 @@ test-all: setup ## the long ones: twenty kills, a Slurm of its own, the rehearsa
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses $(CORES) --dist loadfile --no-loadscope-reorder -m "long and not alone"
 	OMP_NUM_THREADS=1 $(BIN)/pytest -m "long and alone"
 
-lint: setup
+lint: setup ## style, types, which room imports which, and whether the documentation holds together
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile rules
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/python workflow_scripts/write_config_reference.py --check
+	$(MKDOCS) build --strict --quiet --site-dir build/site
 
-# The environment and caches; results/ is yours to delete.
-clean:
+format: setup ## rewrite code in the one style that `lint` accepts
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/snakefmt Snakefile rules
+
+docs: setup ## the documentation as a site: build/site/index.html
+	$(MKDOCS) build --strict --quiet --site-dir build/site
+
+config-docs: setup ## docs/config.md and config/schema.json, from the settings' models
+	$(BIN)/python workflow_scripts/write_config_reference.py
+
+clean: ## remove the environment and caches; results/ is yours to delete
 	rm -rf $(VENV) .snakemake .mypy_cache .ruff_cache .pytest_cache build workflow_scripts/*.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

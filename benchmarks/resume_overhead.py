@@ -20,18 +20,23 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 import yaml
 from transformers import PrinterCallback, TrainerCallback
 
 from moa.datasets import module_name as dataset_module
 from moa.models.policies import add_adapter, load_policy, load_tokenizer
-from moa.models.prompts import training_rows
+from moa.models.prompts import distinct_prompts
 from moa.oracles.base import load_oracles
+from moa.oracles.scale import RewardScale
+from moa.runtime.settings import OperationSettings
 from moa.training.bases import module_name as base_module
-from moa.training.loop import train
+from moa.training.loop import TrainingRun, train
 from moa.training.online import OnlineTrainer
-from moa.workflow.config import resolve, task_sections
+from moa.training.online_losses.mi_epo import loss
+from moa.workflow.config import resolve
+from moa.workflow.graph import scored_oracles
 
 
 class StepTimes(TrainerCallback):
@@ -61,47 +66,46 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(1)
     config = resolve(yaml.safe_load(args.config.read_text()))
-    s = task_sections(config, args.task)
-    settings = next(run for run in s["runs"] if run["method"] == "mi_epo")["settings"]
+    task = config.tasks[args.task]
+    settings = next(run.told for run in task.runs if run.method.name == "mi_epo")
+    objectives = task.objectives
+    scale = RewardScale(tuple(objectives), np.zeros(len(objectives)), np.ones(len(objectives)))
     with tempfile.TemporaryDirectory() as folder:
         base = Path(folder) / "base"
         base.mkdir()
-        import_module(base_module(s["policy"]["base"]["kind"])).build(s["policy"]["base"], {}, base)
+        import_module(base_module(task.policy.base.kind)).build(task.policy.base, {}, base)
         tokenizer = load_tokenizer(base)
-        data = import_module(dataset_module(s["data"]["kind"])).load(s["data"], Counter())
-        prompts = sorted(set(data["prompt"]))[: args.steps * settings["batch_size"]]
-        rows = training_rows(
-            [{"prompt_id": i, "prompt": x} for i, x in enumerate(prompts)],
-            s["objectives"],
+        data = import_module(dataset_module(task.data.kind)).load(task.data.model_dump(), Counter())
+        prompts = sorted(set(data["prompt"]))[: args.steps * settings.batch_size]
+        rows = distinct_prompts(
+            pd.DataFrame({"prompt_id": range(len(prompts)), "prompt": prompts}),
+            objectives,
             tokenizer,
-            settings["max_prompt_tokens"],
+            settings.max_prompt_tokens,
         )
-        epochs = args.steps * settings["batch_size"] / len(rows)
+        epochs = args.steps * settings.batch_size / len(rows)
 
         def measure(name: str, minutes: float | None) -> list[float]:
             """Seconds of every step; minutes: between checkpoints, or None for the bare Trainer."""
-            place, operation = Path(folder) / name, {"report_to": [], "checkpoint_minutes": minutes}
+            operation = OperationSettings(checkpoint_minutes=minutes or 1e9)
             trainer = OnlineTrainer(
-                model=add_adapter(load_policy(base), s["policy"]["lora"], seed=0),
+                model=add_adapter(load_policy(base), task.policy.lora, seed=0),
                 tokenizer=tokenizer,
                 rows=rows,
-                objectives=s["objectives"],
-                oracles=load_oracles(s["objectives"], s["oracles"], {}),
-                mean=np.zeros(len(s["objectives"])),
-                std=np.ones(len(s["objectives"])),
-                settings={**settings, "epochs": epochs},
-                operation=operation,
-                checkpoints=place,
-                seed=0,
+                oracles=load_oracles(objectives, scored_oracles(task), {}),
+                scale=scale,
+                loss=loss,
+                settings=settings.model_copy(update={"epochs": epochs}),
+                run=TrainingRun(Path(folder) / name, 0, name, operation),
             )
             times = StepTimes()
             trainer.add_callback(times)
             if minutes is None:
-                place.mkdir(exist_ok=True)
+                trainer.run.checkpoints.mkdir(exist_ok=True)
                 trainer.remove_callback(PrinterCallback)
                 trainer.train()
             else:
-                train(trainer, place, name, settings, operation)
+                train(trainer, trainer.run, settings.logging_steps)
             return times.seconds()
 
         bare, checked, saved = [], [], []
@@ -110,7 +114,7 @@ def main() -> None:
             checked += measure(f"checked-{turn}", 1e9)
             saved += measure(f"saved-{turn}", 1e-9)
     plain, check, save = map(statistics.median, (bare, checked, saved))
-    interval = s["operation"]["checkpoint_minutes"] * 60
+    interval = task.operation.checkpoint_minutes * 60
     share = (check - plain) / plain + (save - check) / interval
     print(f"a step of the bare Trainer      {plain * 1e3:8.1f} ms (median of {len(bare)})")
     print(f"with all that resuming needs    {check * 1e3:8.1f} ms   ratio {check / plain:.4f}")

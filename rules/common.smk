@@ -24,12 +24,15 @@ from moa.runtime.publishing import work_folder
 if isinstance(config.get("seeds"), list):
     config["seeds"] = [int(seed) if str(seed).isdecimal() else seed for seed in config["seeds"]]
 
+# What a config extends lies beside it.
+FOLDER = Path(workflow.configfiles[-1]).parent if workflow.configfiles else Path("config")
+
 try:
-    PLAN = Plan(resolve(config))
+    PLAN = Plan(resolve(config, FOLDER))
 except (ConfigError, ModuleNotFoundError) as error:
     raise WorkflowError(str(error))
 
-STORE = Path(PLAN.config["store"])
+STORE = Path(PLAN.config.store)
 HUB = STORE.resolve() / "hub"  # filled by `prefetch`; to all other jobs the hub is switched off
 LOGS = Path("results/logs")
 PYTHON = shlex.quote(sys.executable)  # the interpreter that runs Snakemake has what jobs need

@@ -6,14 +6,17 @@ Out: a folder that transformers' from_pretrained loads, with its tokenizer.
 
 from importlib import import_module
 
+from pydantic import TypeAdapter
+
 from moa.runtime.job import run
 from moa.runtime.publishing import Job
 from moa.training.bases import module_name
+from moa.training.bases.settings import PinnedBase
 
 
 def main(job: Job) -> None:
-    params = job.params["base"]
-    import_module(module_name(params["kind"])).build(params, job.inputs, job.out)
+    settings = TypeAdapter[PinnedBase](PinnedBase).validate_python(job.params["base"])
+    import_module(module_name(settings.kind)).build(settings, job.inputs, job.out)
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ def main() -> None:
     try:
         for path in configs:
             plan = read_plan(path)
-            store = Path(plan.config["store"]).resolve()
+            store = Path(plan.config.store).resolve()
             stores.setdefault(store, []).extend(plan.entries.values())
     except ConfigError as error:
         sys.exit(

@@ -2,8 +2,8 @@
 paired differences between runs.
 
 In:  data, oracle_stats, oracle/*, score/<run>/<seed>/<vector> (a block of vectors, by its first),
-     likelihoods/<run>/<seed>; spec.params: runs (name, method, beta_w, vectors), objectives, oracles,
-     vectors, metrics.
+     likelihoods/<run>/<seed>; spec.params: runs (name, label, method, conditioned, beta_w, vectors),
+     objectives, oracles, vectors, metrics, first (the runs that differences begin with).
 Out: metrics.json, the one file that figures and tables read.
 """
 
@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from moa.evaluation.evaluate import EXPERTS, evaluate, reward_table
+from moa.evaluation.evaluate import evaluate, reward_table
 from moa.evaluation.optimum import optimum
 from moa.evaluation.runs import RunScores
+from moa.evaluation.settings import MetricsSettings
 from moa.oracles import module_name
-from moa.oracles.scale import read_stats
+from moa.oracles.scale import RewardScale
 from moa.runtime.files import write_json
 from moa.runtime.job import log, run
 from moa.runtime.publishing import Job
@@ -30,11 +31,13 @@ def main(job: Job) -> None:
     p = job.params
     objectives = p["objectives"]
     runs = [read_run(job, run) for run in p["runs"]]
-    results = evaluate(runs, objectives, p["metrics"], BOOTSTRAP_SEED)
+    results = evaluate(
+        runs, objectives, MetricsSettings(**p["metrics"]), BOOTSTRAP_SEED, p["first"]
+    )
     for name, summary in results["runs"].items():
         for warning in summary["warnings"]:
             log.warning("%s: %s", name, warning)
-    mean, std = read_stats(job.inputs["oracle_stats"], objectives)
+    scale = RewardScale.read(job.inputs["oracle_stats"], objectives)
     write_json(
         job.out / "metrics.json",
         {
@@ -45,8 +48,8 @@ def main(job: Job) -> None:
             "reference": [p["metrics"]["reference"]] * len(objectives),
             "sft_response": p["sft_response"],
             "oracle_reports": oracle_reports(job),
-            "normalisation": {"mean": mean.tolist(), "std": std.tolist()},
-            "optimum": best_achievable(job, mean, std),
+            "normalisation": {"mean": scale.mean.tolist(), "std": scale.std.tolist()},
+            "optimum": best_achievable(job, scale),
             **results,
         },
     )
@@ -54,21 +57,25 @@ def main(job: Job) -> None:
 
 def read_run(job: Job, run: dict[str, Any]) -> RunScores:
     """The scores of all seeds of a run, and the likelihoods of its responses where it has them."""
-    name, rewards, likelihoods = run["name"], {}, {}
+    name = run["name"]
+    rewards: dict[int, np.ndarray] = {}
+    likelihoods: dict[int, np.ndarray] = {}
     blocks = [
         pd.read_parquet(folder / "scores.parquet")
         for role, folder in job.inputs.items()
         if role.startswith(f"score/{name}/")
     ]
     scores = pd.concat(blocks)
-    for seed, of_seed in scores.groupby("seed"):
-        rewards[seed] = reward_table(of_seed, job.params["objectives"])
-        if run["method"] != EXPERTS:
+    for seed in sorted(scores["seed"].unique().tolist()):
+        rewards[seed] = reward_table(scores[scores["seed"] == seed], job.params["objectives"])
+        if run["conditioned"]:
             folder = job.inputs[f"likelihoods/{name}/{seed}"]
             likelihoods[seed] = np.load(folder / "likelihoods.npy")
     return RunScores(
         name,
+        run["label"],
         run["method"],
+        run["conditioned"],
         run["beta_w"],
         np.array(run["vectors"], dtype=np.float64),
         rewards,
@@ -77,7 +84,7 @@ def read_run(job: Job, run: dict[str, Any]) -> RunScores:
     )
 
 
-def best_achievable(job: Job, mean: np.ndarray, std: np.ndarray) -> dict[str, Any] | None:
+def best_achievable(job: Job, scale: RewardScale) -> dict[str, Any] | None:
     """The enumerated optimum, where every objective's oracle kind can enumerate it."""
     objectives = job.params["objectives"]
     kinds = {job.params["oracles"][name]["kind"] for name in objectives}
@@ -89,11 +96,9 @@ def best_achievable(job: Job, mean: np.ndarray, std: np.ndarray) -> dict[str, An
     data = pd.read_parquet(job.inputs["data"] / "data.parquet").query("split == 'test'")
     return optimum(
         best_points,
-        objectives,
         data.drop_duplicates("prompt_id")["prompt"].tolist(),
         np.array(job.params["vectors"]),
-        mean,
-        std,
+        scale,
         np.full(len(objectives), float(job.params["metrics"]["reference"])),
     )
 

@@ -1,4 +1,4 @@
-"""Estimate the GPU-hours of a config: per job, per run, in total, and how they grow.
+"""Estimate the GPU-hours of a config: per job, per run, and in total.
 
 Every figure is an estimate from token counts and stated throughputs; none is measured.
 """
@@ -7,13 +7,11 @@ import argparse
 import sys
 from pathlib import Path
 
-import yaml
-
 from moa.reporting.tables.common import to_markdown
 from moa.runtime.errors import ConfigError
 from moa.tools.estimates.cost import Assumptions
 from moa.tools.estimates.jobs import gpu_jobs
-from moa.tools.estimates.tables import growth_table, job_table, run_table
+from moa.tools.estimates.tables import job_table, run_table
 from moa.workflow.plan import read_plan
 
 
@@ -33,8 +31,7 @@ def main() -> None:
     given = Assumptions(args.prompt_tokens, args.response_tokens)
     try:
         jobs = gpu_jobs(read_plan(args.configfile))
-        raw = yaml.safe_load(args.configfile.read_text())
-        tables = [job_table(jobs, given), run_table(jobs, given), growth_table(raw, given)]
+        tables = [job_table(jobs, given), run_table(jobs, given)]
     except ConfigError as error:
         sys.exit(str(error))
     print("All GPU-hours below are estimates, none is measured. Assumed:\n")

@@ -8,9 +8,10 @@ import argparse
 import logging
 import sys
 from pathlib import Path
+from typing import cast
 
 from moa.runtime.errors import JobError
-from moa.runtime.hub_lock import Repository
+from moa.runtime.hub_lock import Repository, RepoType
 from moa.tools.prefetch import prefetch
 
 
@@ -19,7 +20,7 @@ def repository(text: str) -> Repository:
     name, _, revision = rest.partition("@")
     if kind not in ("model", "dataset") or not name or not revision:
         raise argparse.ArgumentTypeError(f"{text!r} is not <model|dataset>:<id>@<revision>")
-    return Repository(kind, name, revision)
+    return Repository(cast(RepoType, kind), name, revision)
 
 
 def main() -> None:

@@ -5,19 +5,16 @@ Out: offline_rewards.parquet (prompt_id, candidate, response, raw_<objective>),
      stats.json (mean and std per objective over prompts with dataset responses).
 """
 
-import pandas as pd
-
+from moa.datasets.splits import read_split
 from moa.oracles.base import load_oracles, score_in_shards
-from moa.runtime.errors import JobError
-from moa.runtime.files import write_json
+from moa.oracles.scale import RewardScale
 from moa.runtime.job import log, run
 from moa.runtime.publishing import Job
 
 
 def main(job: Job) -> None:
     objectives = job.params["objectives"]
-    data = pd.read_parquet(job.inputs["data"] / "data.parquet").query("split == 'train'")
-    long = data.melt(
+    long = read_split(job.inputs["data"], "train").melt(
         id_vars=["prompt_id", "prompt"],
         value_vars=["chosen", "rejected"],
         var_name="candidate",
@@ -27,21 +24,12 @@ def main(job: Job) -> None:
     long = long.dropna(subset=["response"]).rename_axis("row").reset_index()
     oracles = load_oracles(objectives, job.params["oracles"], job.inputs)
     prompts, responses = long["prompt"].tolist(), long["response"].tolist()
-    rewards = score_in_shards(oracles, prompts, responses, job.checkpoints, "offline rewards")
-    mean, std = rewards.mean(axis=0), rewards.std(axis=0, ddof=1)
-    if not (std > 0).all():
-        raise JobError(
-            f"objective {objectives[int(std.argmin())]} has the same reward for every offline "
-            "response, so it cannot be normalised: check its oracle"
-        )
-    long[[f"raw_{name}" for name in objectives]] = rewards
+    raw = score_in_shards(oracles, prompts, responses, job.checkpoints, "offline rewards")
+    scale = RewardScale.measure(objectives, raw)
+    long[scale.raw_columns] = raw
     long.to_parquet(job.out / "offline_rewards.parquet")
-    stats = {
-        name: {"mean": float(m), "std": float(s)}
-        for name, m, s in zip(objectives, mean, std, strict=True)
-    }
-    write_json(job.out / "stats.json", {"responses": len(long), "objectives": stats})
-    log.info("%s", stats)
+    scale.write(job.out, responses=len(long))
+    log.info("%s: mean %s, std %s", ", ".join(objectives), scale.mean, scale.std)
 
 
 if __name__ == "__main__":

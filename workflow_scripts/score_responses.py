@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from moa.oracles.base import load_oracles, score_in_shards
-from moa.oracles.scale import read_stats
+from moa.oracles.scale import RewardScale
 from moa.runtime.job import run
 from moa.runtime.publishing import Job
 
@@ -31,9 +31,9 @@ def main(job: Job) -> None:
             for vector, rows in frame.groupby("vector")
         ]
     )
-    mean, std = read_stats(job.inputs["oracle_stats"], objectives)
-    frame[[f"raw_{name}" for name in objectives]] = raw
-    frame[[f"norm_{name}" for name in objectives]] = (raw - mean) / std
+    scale = RewardScale.read(job.inputs["oracle_stats"], objectives)
+    frame[scale.raw_columns] = raw
+    frame[scale.norm_columns] = scale.normalise(raw)
     frame.to_parquet(job.out / "scores.parquet")
 
 

@@ -22,7 +22,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--configfile", type=Path, required=True)
     try:
-        store = Path(read_plan(parser.parse_args().configfile).config["store"])
+        store = Path(read_plan(parser.parse_args().configfile).config.store)
     except ConfigError as error:
         sys.exit(str(error))
     jobs = slurm_jobs(store)

@@ -20,9 +20,9 @@ def main() -> None:
     except ConfigError as error:
         sys.exit(str(error))
     status = Status(plan, time.time())
-    for task, sections in plan.config["tasks"].items():
-        print(f"{task} (rewards: {' '.join(sections['objectives'])})")
-        print(table(COLUMNS, status.rows(task)), end="\n\n")
+    for name, task in plan.config.tasks.items():
+        print(f"{name} (rewards: {' '.join(task.objectives)})")
+        print(table(COLUMNS, status.rows(name)), end="\n\n")
     print(status.summary())
     for failure in status.failures():
         print(failure)

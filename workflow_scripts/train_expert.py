@@ -7,42 +7,39 @@ Out: adapter/, metrics.jsonl.
 
 import shutil
 
-import pandas as pd
-
+from moa.datasets.splits import read_split
 from moa.models.policies import add_adapter, load_policy, load_tokenizer, save_adapter
-from moa.models.prompts import training_rows
+from moa.models.prompts import distinct_prompts
+from moa.models.settings import LoraSettings
 from moa.oracles.base import load_oracles
-from moa.oracles.scale import read_stats
+from moa.oracles.scale import RewardScale
 from moa.runtime.job import run
 from moa.runtime.publishing import Job
+from moa.training.loop import TrainingRun
 from moa.training.rloo import train_expert
+from moa.training.settings import ExpertStage
 
 
 def main(job: Job) -> None:
     objectives, objective = job.params["objectives"], job.params["objective"]
-    settings = job.params["settings"]
+    settings = ExpertStage.model_validate(job.params["settings"])
+    lora = LoraSettings.model_validate(job.params["lora"])
     tokenizer = load_tokenizer(job.inputs["base"])
-    rows = pd.read_parquet(job.inputs["data"] / "data.parquet").query("split == 'train'")
-    mean, std = read_stats(job.inputs["oracle_stats"], [objective])
-    policy = load_policy(job.inputs["base"], [job.inputs["sft"]], settings["dtype"])
-    model = add_adapter(policy, job.params["lora"], job.seed)
+    data = read_split(job.inputs["data"], "train")
+    policy = load_policy(job.inputs["base"], [job.inputs["sft"]], settings.dtype)
+    model = add_adapter(policy, lora, job.seed)
+    (oracle,) = load_oracles(
+        [objective], job.params["oracles"], job.inputs, job.operation.oracle_placement
+    )
     metrics = train_expert(
         model,
         tokenizer,
-        training_rows(
-            rows.to_dict("records"), objectives, tokenizer, settings["max_prompt_tokens"]
-        ),
+        distinct_prompts(data, objectives, tokenizer, settings.max_prompt_tokens),
         objectives,
-        load_oracles(
-            [objective], job.params["oracles"], job.inputs, job.operation["oracle_placement"]
-        )[0],
-        float(mean[0]),
-        float(std[0]),
+        oracle,
+        RewardScale.read(job.inputs["oracle_stats"], [objective]),
         settings,
-        job.operation,
-        checkpoints=job.checkpoints,
-        seed=job.seed,
-        title=job.name,
+        TrainingRun.of(job),
     )
     if job.main:
         save_adapter(model, job.out)

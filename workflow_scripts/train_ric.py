@@ -11,34 +11,35 @@ import pandas as pd
 
 from moa.models.goals import GOALS
 from moa.models.policies import add_adapter, load_policy, load_tokenizer, save_adapter
+from moa.models.settings import LoraSettings
 from moa.oracles.base import load_oracles
-from moa.oracles.scale import read_stats
+from moa.oracles.scale import RewardScale
 from moa.runtime.files import write_json
 from moa.runtime.job import run
 from moa.runtime.publishing import Job
+from moa.training.loop import TrainingRun
 from moa.training.ric import RiC
+from moa.training.settings import RiCStage
 
 
 def main(job: Job) -> None:
-    objectives, settings = job.params["objectives"], job.params["settings"]
-    placement = job.operation["oracle_placement"]
-    mean, std = read_stats(job.inputs["oracle_stats"], objectives)
+    objectives = job.params["objectives"]
+    settings = RiCStage.model_validate(job.params["settings"])
+    lora = LoraSettings.model_validate(job.params["lora"])
+    scale = RewardScale.read(job.inputs["oracle_stats"], objectives)
     offline = pd.read_parquet(job.inputs["oracle_stats"] / "offline_rewards.parquet")
-    raw = offline[[f"raw_{name}" for name in objectives]].to_numpy()
-    offline[[f"norm_{name}" for name in objectives]] = (raw - mean) / std
-    policy = load_policy(job.inputs["base"], [job.inputs["sft"]], settings["dtype"])
+    offline[scale.norm_columns] = scale.normalise(offline[scale.raw_columns].to_numpy())
+    policy = load_policy(job.inputs["base"], [job.inputs["sft"]], settings.dtype)
     ric = RiC(
-        model=add_adapter(policy, job.params["lora"], job.seed),
+        model=add_adapter(policy, lora, job.seed),
         tokenizer=load_tokenizer(job.inputs["base"]),
-        objectives=objectives,
-        oracles=load_oracles(objectives, job.params["oracles"], job.inputs, placement),
+        oracles=load_oracles(
+            objectives, job.params["oracles"], job.inputs, job.operation.oracle_placement
+        ),
         offline=offline,
-        mean=mean,
-        std=std,
+        scale=scale,
         settings=settings,
-        operation=job.operation,
-        checkpoints=job.checkpoints,
-        seed=job.seed,
+        run=TrainingRun.of(job),
     )
     metrics = ric.train()
     if job.main:

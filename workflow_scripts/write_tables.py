@@ -9,7 +9,9 @@ import json
 import shutil
 from importlib import import_module
 
+from moa.reporting.adopted import adopted_notes
 from moa.runtime.job import run
+from moa.runtime.provenance import adopted
 from moa.runtime.publishing import Job
 
 
@@ -19,8 +21,11 @@ def main(job: Job) -> None:
     source = job.inputs["metrics"] / "metrics.json"
     metrics = json.loads(source.read_text())
     table.frame(metrics, paper).to_csv(job.out / f"{name}.csv", index=False)
-    (job.out / f"{name}.md").write_text(table.markdown(metrics, paper))
-    (job.out / f"{name}.tex").write_text(table.latex(metrics, paper))
+    notes = adopted_notes(adopted(job.inputs.values()))
+    markdown = table.markdown(metrics, paper) + "".join(f"\n{note}\n" for note in notes)
+    (job.out / f"{name}.md").write_text(markdown)
+    latex = table.latex(metrics, paper) + "".join(f"% {note}\n" for note in notes)
+    (job.out / f"{name}.tex").write_text(latex)
     shutil.copy(source, job.out / f"{name}.json")
 
 

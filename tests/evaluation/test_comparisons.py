@@ -74,9 +74,9 @@ def test_reference_points_by_hand():
     assert list(reference_points(-1, [0], points)) == ["-1", "0", "nadir - 10 %"]
 
 
-def test_every_pair_once_mi_epo_first():
+def test_every_pair_once_and_some_first():
     names = ["sft", "ric", "mo_odpo", "mi_epo", "mi_epo_strong"]
-    assert ordered_pairs(names) == [
+    assert ordered_pairs(names, ["mi_epo", "mo_odpo", "absent"]) == [
         *[("mi_epo", name) for name in ("mo_odpo", "sft", "ric", "mi_epo_strong")],
         *[("mo_odpo", name) for name in ("sft", "ric", "mi_epo_strong")],
         *[("sft", "ric"), ("sft", "mi_epo_strong"), ("ric", "mi_epo_strong")],

@@ -1,6 +1,7 @@
 """From scores to metrics, on made-up scores whose answer is known."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -8,11 +9,12 @@ import pytest
 
 from moa.evaluation.evaluate import evaluate, reward_table
 from moa.evaluation.runs import RunScores, response_health, warnings
+from moa.evaluation.settings import MetricsSettings
 from moa.metrics import hypervolume
 from moa.preferences import evaluation_vectors
 
 OBJECTIVES = ["helpfulness", "harmlessness", "humor"]
-SETTINGS = {"reference": -1, "reference_sensitivity": [0, -1], "bootstrap_resamples": 200}
+SETTINGS = MetricsSettings(reference=-1, reference_sensitivity=(0, -1), bootstrap_resamples=200)
 PROMPTS = 40
 
 
@@ -34,7 +36,9 @@ def run_scores(name, steer, seeds=(0, 1), method="mi_epo", vectors=None, k=2, **
     m = len(vectors)
     return RunScores(
         name,
+        f"label of {name}",
         method,
+        method != "rlhf",
         0.01 if method == "mi_epo" else None,
         np.asarray(vectors),
         {s: reward_table(f, OBJECTIVES[:k]) for s, f in frames.items()},
@@ -44,7 +48,7 @@ def run_scores(name, steer, seeds=(0, 1), method="mi_epo", vectors=None, k=2, **
 
 
 def results(*runs, k=2, seed=0):
-    return evaluate(runs, OBJECTIVES[:k], SETTINGS, seed)
+    return evaluate(runs, OBJECTIVES[:k], SETTINGS, seed, ["mi_epo", "mo_odpo"])
 
 
 def test_the_table_is_vectors_by_prompts_whatever_the_order_of_rows():
@@ -61,7 +65,7 @@ def test_the_table_is_vectors_by_prompts_whatever_the_order_of_rows():
 def test_a_steered_policy_has_the_metrics_it_must_have(k):
     run = results(run_scores("mi_epo", 2.0, k=k), k=k)["runs"]["mi_epo"]
     vectors = evaluation_vectors(k)
-    assert (run["method"], run["label"], run["beta_w"]) == ("mi_epo", "MI-EPO", 0.01)
+    assert (run["method"], run["label"], run["beta_w"]) == ("mi_epo", "label of mi_epo", 0.01)
     assert run["vectors"] == vectors.tolist()
     expected = float((2.0 * vectors**2).sum(axis=1).mean())
     assert run["mip"]["mean"] == pytest.approx(expected, abs=0.02)
@@ -134,10 +138,8 @@ def test_experts_have_points_and_no_metrics():
 def test_comparisons_are_paired_over_prompts_and_seeds():
     base = run_scores("mo_odpo", 1.0, method="mo_odpo")
     shifted = {s: table + 0.5 for s, table in base.rewards.items()}
-    run = RunScores(
-        "mi_epo", "mi_epo", 0.01, base.vectors, shifted, base.likelihoods, base.responses
-    )
-    twin = RunScores("twin", *list(vars(base).values())[1:])
+    run = replace(base, name="mi_epo", method="mi_epo", beta_w=0.01, rewards=shifted)
+    twin = replace(base, name="twin")
     out = results(base, run, twin)
     pairs = {(c["run"], c["against"]): c for c in out["comparisons"]}
     assert list(pairs) == [("mi_epo", "mo_odpo"), ("mi_epo", "twin"), ("mo_odpo", "twin")]
@@ -171,7 +173,7 @@ def test_a_runs_own_numbers_depend_on_no_other_run_and_on_no_order():
 def test_runs_over_different_prompts_are_refused():
     other = run_scores("other", 1.0)
     shifted = other.responses.assign(prompt_id=other.responses["prompt_id"] + 1)
-    moved = RunScores(*list(vars(other).values())[:-1], shifted)
+    moved = replace(other, responses=shifted)
     with pytest.raises(ValueError, match=r"other, seed 0.*same data"):
         results(run_scores("mi_epo", 1.0), moved)
 
@@ -183,9 +185,7 @@ def test_runs_over_different_seeds_are_refused():
 
 def test_scores_that_miss_a_vector_are_refused():
     run = run_scores("mi_epo", 1.0, vectors=evaluation_vectors(2)[:10])
-    short = RunScores(
-        "mi_epo", "mi_epo", 0.01, evaluation_vectors(2), *list(vars(run).values())[4:]
-    )
+    short = replace(run, vectors=evaluation_vectors(2))
     with pytest.raises(ValueError, match=r"scores \(10, 40, 2\).*\(11, 40, 2\)"):
         results(short)
 
@@ -209,7 +209,7 @@ def test_a_collapsed_run_has_finite_metrics_and_a_warning():
     """One response everywhere: no spread, no effect of w."""
     run = run_scores("gone", 0.0, response="same")
     constant = {s: np.full_like(table, 0.5) for s, table in run.rewards.items()}
-    gone = RunScores("gone", "mi_epo", 0.1, run.vectors, constant, run.likelihoods, run.responses)
+    gone = replace(run, beta_w=0.1, rewards=constant)
     out = results(gone, run_scores("mi_epo", 2.0))
     summary = out["runs"]["gone"]
     assert summary["crd"] == {"mean": 0.0, "seed_std": 0.0, "low": 0.0, "high": 0.0}

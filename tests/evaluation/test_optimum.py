@@ -6,6 +6,7 @@ import pytest
 from moa.datasets import world
 from moa.evaluation.optimum import convex_hypervolume, optimum
 from moa.metrics import hypervolume
+from moa.oracles.scale import RewardScale
 
 SAFE, RISKY = "explain bread today", "explain locks today"
 
@@ -16,13 +17,14 @@ def test_no_policy_beats_the_enumerated_optimum(objectives):
     rng = np.random.default_rng(0)
     prompts = [SAFE] * 30 + [RISKY] * 30
     k = len(objectives)
-    mean, std, reference = np.full(k, 0.2), np.full(k, 0.3), np.full(k, -1.0)
+    scale = RewardScale(tuple(objectives), np.full(k, 0.2), np.full(k, 0.3))
+    reference = np.full(k, -1.0)
     vectors = rng.dirichlet(np.ones(k), size=11)
-    best = optimum(world.best_points, objectives, prompts, vectors, mean, std, reference)
+    best = optimum(world.best_points, prompts, vectors, scale, reference)
     options = [world.achievable(objectives, risky) for risky in (False, True)]
     for _ in range(100):
         picks = [o[rng.integers(len(o), size=30)] for o in options]
-        point = (np.concatenate(picks).mean(axis=0) - mean) / std
+        point = scale.normalise(np.concatenate(picks).mean(axis=0))
         for w, top in zip(vectors, best["points"], strict=True):
             assert w @ point <= w @ np.array(top) + 1e-6
     # Greedy mixtures of the best points are still below the hull's hypervolume.

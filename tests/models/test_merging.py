@@ -11,6 +11,7 @@ from peft import get_peft_model_state_dict, set_peft_model_state_dict
 from moa.models.conditioning import merged_experts
 from moa.models.merging import merge
 from moa.models.policies import save_adapter
+from moa.models.settings import GenerationStage
 from support.tiny_models import random_ids, tiny_llama, with_lora
 
 WEIGHTS = [0.3, 0.7]
@@ -81,12 +82,8 @@ def soup(experts, tmp_path, monkeypatch):
         save_adapter(model, tmp_path / objective)
         inputs[f"expert/{objective}"] = tmp_path / objective
     monkeypatch.setattr(merged_experts, "load_policy", lambda *_: tiny_llama())
-    params = {
-        "objectives": ["helpfulness", "harmlessness"],
-        "merge": "exact",
-        "evaluation": {"dtype": "float32", "decimals": 2},
-    }
-    return merged_experts.load(inputs, params)
+    asked = GenerationStage(temperature=1.0, top_p=1.0, batch_size=8)
+    return merged_experts.load(inputs, ["helpfulness", "harmlessness"], asked, "exact")
 
 
 def logits(model):

@@ -5,25 +5,25 @@ import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from moa.models.policies import common_prefix, load_tokenizer, truncate_prompt
-from moa.models.sampling import clean_response, generate
+from moa.models.policies import load_tokenizer
+from moa.models.prompts import common_prefix, encode, truncate_prompt
+from moa.models.sampling import Sampling, clean_response, generate
 from moa.preferences import build_prompt
+from moa.runtime.settings import OperationSettings
+from moa.training.loop import TrainingRun
+from moa.training.settings import OptimizerSettings
 from moa.training.sft import tokenize_example, train_sft
 from support.tiny_tokenizers import FIM_PAD, gpt2_tokenizer, llama_tokenizer, qwen_tokenizer
 
 OBJECTIVES = ["helpfulness", "harmlessness"]
-SETTINGS = {
-    "epochs": 40,
-    "learning_rate": 1e-2,
-    "batch_size": 2,
-    "micro_batch_size": 2,
-    "scheduler": "constant",
-    "warmup_ratio": 0.0,
-    "max_grad_norm": 1.0,
-    "gradient_checkpointing": False,
-    "logging_steps": 10,
-    "dtype": "float32",
-}
+SETTINGS = OptimizerSettings(
+    epochs=40,
+    learning_rate=1e-2,
+    batch_size=2,
+    micro_batch_size=2,
+    scheduler="constant",
+    warmup_ratio=0.0,
+)
 X = "Tell me a joke, please."
 
 
@@ -107,21 +107,14 @@ def test_eos_is_learned_beside_padding_and_ends_generation(tokenizer, tmp_path):
         tokenizer,
         examples,
         SETTINGS,
-        {"report_to": [], "checkpoint_minutes": 60},
-        checkpoints=tmp_path / "checkpoints",
-        seed=0,
-        title="test",
+        "float32",
+        TrainingRun(tmp_path / "checkpoints", 0, "test", OperationSettings(checkpoint_minutes=60)),
     )
     sampled = generate(
         model,
-        [torch.tensor(tokenizer(prompt)["input_ids"]) for prompt in prompts],
+        encode(prompts, tokenizer),
         np.full((2, 1, 30), 0.5),
-        max_new_tokens=30,
-        temperature=1e-6,
-        top_p=1.0,
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
-        batch_size=2,
+        Sampling(30, 1e-6, 1.0, tokenizer.eos_token_id, tokenizer.pad_token_id, batch_size=2),
     )
     for (ids,), example, answer in zip(sampled, examples, answers.values(), strict=True):
         assert ids.tolist() == [token for token in example["labels"] if token != -100]

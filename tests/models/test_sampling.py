@@ -9,7 +9,7 @@ import pytest
 import torch
 from scipy.stats import chisquare
 
-from moa.models.sampling import generate
+from moa.models.sampling import Sampling, generate
 from support.tiny_models import BUILDERS, random_ids, tiny_gpt2, tiny_llama, with_lora
 
 VOCAB = 37
@@ -21,12 +21,14 @@ MARGIN = 1e-4
 
 
 @dataclass(frozen=True)
-class Sampling:
+class Drawing:
+    """How tokens are drawn, which the slow loop and `generate` must agree on."""
+
     temperature: float = 1.0
     top_p: float = 1.0
 
 
-def token_distribution(model, row: torch.Tensor, how: Sampling) -> np.ndarray:
+def token_distribution(model, row: torch.Tensor, how: Drawing) -> np.ndarray:
     """Probabilities of the next token in vocabulary order, zero outside the nucleus."""
     with torch.no_grad():
         logits = model(input_ids=row[None]).logits[0, -1].double().numpy()
@@ -44,7 +46,7 @@ def token_distribution(model, row: torch.Tensor, how: Sampling) -> np.ndarray:
     return p
 
 
-def slow_sample(model, prompt, uniforms, how: Sampling, rng, eos: int = EOS) -> torch.Tensor:
+def slow_sample(model, prompt, uniforms, how: Drawing, rng, eos: int = EOS) -> torch.Tensor:
     """Inverse-CDF sampling. Redraws, in place, every uniform too close to an edge."""
     row, new = prompt, []
     for t in range(len(uniforms)):
@@ -59,7 +61,7 @@ def slow_sample(model, prompt, uniforms, how: Sampling, rng, eos: int = EOS) -> 
     return torch.tensor(new)
 
 
-def make_case(model, seed: int, *, lengths=(3, 8, 5), n: int = 2, t: int = 8, how=Sampling()):
+def make_case(model, seed: int, *, lengths=(3, 8, 5), n: int = 2, t: int = 8, how=Drawing()):
     """Prompts, streams kept off the edges, and what the slow loop samples with them."""
     generator = torch.Generator().manual_seed(seed)
     prompts = random_ids(lengths, generator, vocab_size=VOCAB)
@@ -72,18 +74,9 @@ def make_case(model, seed: int, *, lengths=(3, 8, 5), n: int = 2, t: int = 8, ho
     return prompts, streams, expected
 
 
-def sample(model, prompts, streams, how=Sampling(), *, batch_size=4, eos=EOS, pad=PAD):
-    return generate(
-        model,
-        prompts,
-        streams,
-        max_new_tokens=streams.shape[2],
-        temperature=how.temperature,
-        top_p=how.top_p,
-        eos_token_id=eos,
-        pad_token_id=pad,
-        batch_size=batch_size,
-    )
+def sample(model, prompts, streams, how=Drawing(), *, batch_size=4, eos=EOS, pad=PAD):
+    sampling = Sampling(streams.shape[2], how.temperature, how.top_p, eos, pad, batch_size)
+    return generate(model, prompts, streams, sampling)
 
 
 def as_lists(samples) -> list[list[list[int]]]:
@@ -92,7 +85,7 @@ def as_lists(samples) -> list[list[list[int]]]:
 
 @pytest.mark.parametrize(
     "how",
-    [Sampling(), Sampling(0.7, 1.0), Sampling(1.0, 0.8), Sampling(1.3, 0.5)],
+    [Drawing(), Drawing(0.7, 1.0), Drawing(1.0, 0.8), Drawing(1.3, 0.5)],
     ids=["plain", "cooler", "nucleus", "both"],
 )
 @pytest.mark.parametrize("family", FAMILIES)
@@ -158,7 +151,7 @@ def test_stops_at_the_end_token_and_keeps_it(pad_is_eos):
     prompts, streams, _ = make_case(model, seed=6, lengths=(3, 6, 4, 9), n=3, t=10)
     rng = np.random.default_rng(6)
     endless = [
-        [slow_sample(model, p, streams[b, i], Sampling(), rng, eos=-1).tolist() for i in range(3)]
+        [slow_sample(model, p, streams[b, i], Drawing(), rng, eos=-1).tolist() for i in range(3)]
         for b, p in enumerate(prompts)
     ]
     inner = [token for row in endless for ids in row for token in ids[1:-1]]
@@ -184,7 +177,7 @@ def test_a_sampled_padding_token_is_content():
 @pytest.mark.parametrize("top_p", [1.0, 0.6])
 def test_frequencies_are_the_distribution(top_p):
     model = tiny_gpt2(vocab_size=VOCAB)
-    how = Sampling(temperature=1.6, top_p=top_p)
+    how = Drawing(temperature=1.6, top_p=top_p)
     prompt = torch.tensor([4, 9, 2, 30])
     n = 4000
     streams = np.random.default_rng(8).random((1, n, 1))
@@ -206,9 +199,9 @@ def test_uniforms_at_the_ends_of_their_range(u, top_p):
     """Rounding the largest double below one to float32 gives one, beyond the last edge."""
     model = tiny_llama(vocab_size=VOCAB)
     prompts = [torch.tensor([4, 9, 2]), torch.tensor([7, 7, 8, 3, 12])]
-    got = sample(model, prompts, np.full((2, 1, 1), u), Sampling(top_p=top_p))
+    got = sample(model, prompts, np.full((2, 1, 1), u), Drawing(top_p=top_p))
     for prompt, row in zip(prompts, got, strict=True):
-        p = token_distribution(model, prompt, Sampling(top_p=top_p))
+        p = token_distribution(model, prompt, Drawing(top_p=top_p))
         possible = np.flatnonzero(p)
         if top_p < 1:
             assert int(row[0][0]) == (possible[0] if u == 0 else possible[-1])
@@ -226,7 +219,7 @@ def test_a_tiny_temperature_takes_the_most_probable_token(family, top_p):
     model = BUILDERS[family](vocab_size=VOCAB)
     prompts = random_ids((3, 7, 5), torch.Generator().manual_seed(9), vocab_size=VOCAB)
     streams = np.random.default_rng(9).random((3, 2, 6))
-    got = sample(model, prompts, streams, Sampling(1e-6, top_p))
+    got = sample(model, prompts, streams, Drawing(1e-6, top_p))
     for prompt, row in zip(prompts, got, strict=True):
         ids, best = prompt, []
         while len(best) < 6 and EOS not in best:
@@ -240,8 +233,8 @@ def test_a_tiny_nucleus_is_greedy():
     """The smallest set that reaches top_p always holds the most probable token."""
     model = tiny_llama(vocab_size=VOCAB)
     prompts, streams, _ = make_case(model, seed=10, n=3, t=5)
-    nucleus = sample(model, prompts, streams, Sampling(top_p=1e-6))
-    greedy = sample(model, prompts, streams, Sampling(temperature=1e-6))
+    nucleus = sample(model, prompts, streams, Drawing(top_p=1e-6))
+    greedy = sample(model, prompts, streams, Drawing(temperature=1e-6))
     assert as_lists(nucleus) == as_lists(greedy)
 
 
@@ -285,14 +278,10 @@ def test_streams_must_fit_the_prompts():
     with pytest.raises(ValueError, match="streams"):
         sample(model, prompts, np.full((3, 1, 2), 0.5))
     with pytest.raises(ValueError, match="streams"):
-        generate(
-            model,
-            prompts,
-            np.full((2, 1, 2), 0.5),
-            max_new_tokens=5,
-            temperature=1.0,
-            top_p=1.0,
-            eos_token_id=EOS,
-            pad_token_id=PAD,
-            batch_size=2,
-        )
+        generate(model, prompts, np.full((2, 1, 2), 0.5), Sampling(5, 1.0, 1.0, EOS, PAD, 2))
+
+
+@pytest.mark.parametrize(("temperature", "top_p"), [(0.0, 1.0), (1.0, 0.0), (1.0, 1.1)])
+def test_a_temperature_or_a_nucleus_that_is_none_is_refused(temperature, top_p):
+    with pytest.raises(ValueError, match="must be above 0"):
+        Sampling(5, temperature, top_p, EOS, PAD, 2)

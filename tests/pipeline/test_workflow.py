@@ -14,7 +14,7 @@ import yaml
 
 from moa.workflow.config import resolve
 from moa.workflow.plan import Plan
-from support.checkouts import copy_repo, edited, snakemake
+from support.checkouts import add_oracle_kind, copy_repo, snakemake
 from support.tiny_jobs import make_here
 from support.tiny_store import tiny_plan
 
@@ -251,7 +251,7 @@ def test_a_mistake_in_the_config_stops_before_any_job_with_one_message(checkout)
 
 def test_a_failing_job_says_why_in_one_line_and_publishes_nothing(checkout, tmp_path):
     copy_repo(tmp_path)
-    (tmp_path / "workflow_scripts/moa/oracles/broken.py").write_text(
+    source = (
         "import numpy as np\n\n\n"
         "class Broken:\n"
         "    objective = 'harmlessness'\n\n"
@@ -260,9 +260,7 @@ def test_a_failing_job_says_why_in_one_line_and_publishes_nothing(checkout, tmp_
         "def load(objective, params, entry):\n"
         "    return Broken()\n"
     )
-    edited(
-        tmp_path / "config/schema.yaml", "  oracle_kinds:\n", "  oracle_kinds:\n    broken: {}\n"
-    )
+    add_oracle_kind(tmp_path, "broken", source)
     config = (tmp_path / "tiny.yaml").read_text()
     config = config.replace("harmlessness: {kind: synthetic_world}", "harmlessness: {kind: broken}")
     config += f"store: {checkout / 'results' / 'store'}\n"

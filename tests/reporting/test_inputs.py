@@ -14,7 +14,6 @@ METRICS = {
         "mi_epo": {"method": "mi_epo"},
         "ric": {"method": "ric"},
         "rlhf": {"method": "rlhf"},
-        "soup": {"method": "rewarded_soups"},
     },
 }
 
@@ -27,15 +26,14 @@ def entry(tmp_path, name, lines):
 
 
 def test_curves_of_all_kinds_of_training(tmp_path):
-    online = [{"step": 5, "loss": 1.0, "reward_helpfulness": 3.0, "reward_harmlessness": 0.5}]
-    online += [{"step": 10, "loss": 0.5, "reward_helpfulness": 5.0, "reward_harmlessness": 0.0}]
-    expert = [{"step": 4, "reward_helpfulness": 2.0}]
+    online = [{"step": 5, "loss": 1.0, "raw_helpfulness": 3.0, "raw_harmlessness": 0.5}]
+    online += [{"step": 10, "loss": 0.5, "raw_helpfulness": 5.0, "raw_harmlessness": 0.0}]
+    expert = [{"step": 4, "raw_helpfulness": 2.0}]
     rounds = [{"part": "offline", "step": 8, "loss": 2.0}, {"part": "round1", "step": 3}]
-    rounds += [{"part": "round1", "reward_helpfulness": 1.0, "reward_harmlessness": 1.0}]
+    rounds += [{"part": "round1", "raw_helpfulness": 1.0, "raw_harmlessness": 1.0}]
     inputs = {
         "trained/mi_epo/0": entry(tmp_path, "a", online),
         "trained/rlhf/0/helpfulness": entry(tmp_path, "b", expert),
-        "trained/soup/0/helpfulness": tmp_path / "b",  # the same expert: shown once
         "trained/ric/1": entry(tmp_path, "c", rounds),
         "metrics": tmp_path,
     }
@@ -52,7 +50,7 @@ def test_curves_of_all_kinds_of_training(tmp_path):
     assert ric["part"].tolist() == ["offline", "round1", "round1"]
     assert ric["norm_harmlessness"].dropna().tolist() == [2.0]
     assert (ric["seed"] == 1).all() and ric["progress"].between(0, 1).all()
-    assert not [name for name in curves.columns if name.startswith("reward_")]
+    assert not [name for name in curves.columns if name.startswith("raw_")]
 
 
 def test_scores_and_samples_name_their_run(tmp_path):

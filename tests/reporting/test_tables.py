@@ -73,7 +73,7 @@ def made_up(k: int = 2, seeds: int = 3, optimum: bool = True, **levels: float) -
     levels = levels or LEVEL
     runs = {name: conditioned(name, level, k, seeds) for name, level in levels.items()}
     pairs = []
-    for run, against in ordered_pairs(list(runs)):
+    for run, against in ordered_pairs(list(runs), ["mi_epo", "mo_odpo"]):
         pair: dict[str, Any] = {"run": run, "against": against}
         for key in ("hv", "mip", "crd"):
             d = runs[run][key]["mean"] - runs[against][key]["mean"]

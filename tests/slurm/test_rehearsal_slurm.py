@@ -13,9 +13,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from moa.workflow.entries import SCRIPTS
 from moa.workflow.plan import Plan, read_plan
 from moa.workflow.resources import gpus_of
+from moa.workflow.stages import STAGES
 from support.checkouts import copy_repo
 from support.slurm_cluster import NEEDED, Cluster, adapt_profile
 
@@ -104,7 +104,7 @@ def test_every_gpu_job_asked_for_a100s_and_safetys_training_for_two(rehearsal):
         assert int(gpus[1]) == (2 if rule in TRAINING and "-safety-" in block else 1), block
     on_gpus = {rule for rule, block in found if "gpu_model=a100" in block}
     assert {"train_sft", "generate_responses", "score_responses", "score_offline"} < on_gpus
-    planned = [a for a in rehearsal.plan.entries.values() if SCRIPTS[a.stage] in on_gpus]
+    planned = [a for a in rehearsal.plan.entries.values() if STAGES[a.stage].script in on_gpus]
     from_slurm = Counter(tres for tres in rehearsal.asked.values() if "gpu" in tres)
     assert from_slurm == Counter(f"gres:gpu:a100:{gpus_of(a)}" for a in planned)
     assert from_slurm["gres:gpu:a100:2"] == 6

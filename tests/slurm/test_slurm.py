@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from support.checkouts import copy_repo, edited
+from support.checkouts import add_oracle_kind, copy_repo, edited
 from support.paths import TINY
 from support.slurm_cluster import NEEDED, Cluster, adapt_profile
 from support.tiny_jobs import TinyJobs
@@ -62,12 +62,7 @@ def slurm_config(store):
 def prepare(checkout):
     """A checkout as a user sets it up: account and partition in the profile, one more oracle."""
     copy_repo(checkout)
-    (checkout / "workflow_scripts/moa/oracles/slow.py").write_text(SLOW_ORACLE)
-    edited(
-        checkout / "config/schema.yaml",
-        "  oracle_kinds:\n",
-        "  oracle_kinds:\n    slow: {seconds: {description: per step, type: number}}\n",
-    )
+    add_oracle_kind(checkout, "slow", SLOW_ORACLE, "    seconds: float = 0\n")
     profile = adapt_profile(checkout)
     edited(profile, "runtime: 24 * 60 * attempt", "runtime: 2 * attempt")
     (checkout / "tiny.yaml").write_text(yaml.safe_dump(slurm_config("results/store")))

@@ -21,14 +21,20 @@ def copy_repo(target):
     shutil.copy(TINY, target)
 
 
-def snakemake(checkout, *arguments, config="tiny.yaml", check=True):
-    """Run Snakemake in a checkout; returns (the numbers of jobs by rule that it ran, its output)."""
+def snakemake(checkout, *arguments, config="tiny.yaml", check=True, extra_path=None):
+    """Run Snakemake in a checkout; returns (the numbers of jobs by rule that it ran, its output).
+
+    extra_path: where jobs find modules of the test's own.
+    """
     command = [sys.executable, "-m", "snakemake", "--profile", "profiles/local"]
     command += ["--cores", "2", "--configfile", config, *arguments]
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
+    if extra_path:
+        environment["PYTHONPATH"] = str(extra_path)
     done = subprocess.run(
         command,
         cwd=checkout,
-        env={**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"},
+        env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -43,6 +49,16 @@ def snakemake(checkout, *arguments, config="tiny.yaml", check=True):
             jobs[name] = jobs.get(name, 0) + 1
     jobs.pop("all", None)
     return jobs, done.stdout
+
+
+def add_oracle_kind(checkout, kind, source, fields="", base="KindSettings"):
+    """An oracle kind as docs/extending.md has it: its file, its settings, its place in the union."""
+    (checkout / f"workflow_scripts/moa/oracles/{kind}.py").write_text(source)
+    name = f"{kind.title().replace('_', '')}Oracle"
+    settings = checkout / "workflow_scripts/moa/oracles/settings.py"
+    union = "AnyOracle = Annotated[\n    "
+    own = f'class {name}({base}):\n    kind: Literal["{kind}"]\n{fields}\n\n'
+    edited(settings, union, f"{own}{union}{name}\n    | ")
 
 
 def edited(path, old, new):

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from moa.reporting.figures import style
 from moa.workflow.keys import constant
+from moa.workflow.methods import compared, labels
 
 MEASURES = ("hv", "mip", "crd", "decodability")
 FIGURES = (
@@ -105,6 +106,8 @@ def results(
         "prompts": prompts,
         "reference": [-1.0] * k,
         "runs": runs,
+        "labels": labels(),
+        "compared": compared(),
         "optimum": {"points": best, "front": front.tolist() if k == 2 else None}
         | {"hv": 2.5, "mip": 2.0}
         if optimum

@@ -15,8 +15,9 @@ import yaml
 from moa.runtime.files import write_json
 from moa.runtime.publishing import is_published, publishing, work_folder
 from moa.workflow.config import resolve
-from moa.workflow.entries import SCRIPTS, Entry
+from moa.workflow.entries import Entry
 from moa.workflow.plan import Plan
+from moa.workflow.stages import STAGES
 from support.paths import REPO, TINY
 
 
@@ -58,7 +59,7 @@ class TinyJobs:
         if processes > 1:
             launcher += ["-m", "torch.distributed.run", "--standalone"]
             launcher += [f"--nproc_per_node={processes}"]
-        script = REPO / "workflow_scripts" / f"{SCRIPTS[entry.stage]}.py"
+        script = REPO / "workflow_scripts" / f"{STAGES[entry.stage].script}.py"
         return [*launcher, str(script), "--spec", str(spec), "--out", str(self.folder(entry))]
 
     def make(self, entry: Entry, processes: int = 1) -> Path:
@@ -89,7 +90,7 @@ def make_here(store: Path, entry: Entry) -> None:
         make_here(store, needed)
     if not is_published(store / entry.rel):
         with publishing(entry.spec, store / entry.rel) as job:
-            import_module(SCRIPTS[entry.stage]).main(job)
+            import_module(STAGES[entry.stage].script).main(job)
 
 
 def _run(command: list[str]) -> None:

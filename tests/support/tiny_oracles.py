@@ -15,7 +15,8 @@ from transformers import (
 )
 
 from moa.tools.rehearsal import models
-from moa.workflow.config import resolve, task_sections
+from moa.workflow.config import resolve
+from moa.workflow.graph import scored_oracles
 from support.paths import CONFIG
 from support.tiny_tokenizers import distilbert_tokenizer, gpt2_tokenizer, llama_tokenizer
 
@@ -25,8 +26,8 @@ PAPER = CONFIG / "paper.yaml"
 
 def paper_oracle(task: str, objective: str, folder: Path, **changes: Any) -> dict[str, Any]:
     """An oracle's entry of config/paper.yaml, with a local model in float32."""
-    sections = task_sections(resolve(yaml.safe_load(PAPER.read_text())), task)
-    return {**sections["oracles"][objective], "model": str(folder), "dtype": "float32", **changes}
+    oracles = scored_oracles(resolve(yaml.safe_load(PAPER.read_text())).tasks[task])
+    return {**oracles[objective], "model": str(folder), "dtype": "float32", **changes}
 
 
 def save_beaver(folder: Path, padding_side: str = "right") -> tuple[LlamaModel, torch.Tensor]:

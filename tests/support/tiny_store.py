@@ -33,6 +33,7 @@ def publish(store: Path, entries: Iterable[Entry], files: Mapping[str, str] | No
     for entry in entries:
         with publishing(entry.spec, store / entry.rel) as job:
             for name, text in (files or {"value": "42"}).items():
+                (job.out / name).parent.mkdir(parents=True, exist_ok=True)
                 (job.out / name).write_text(text)
 
 

@@ -33,8 +33,8 @@ def looked_at(plan, later=0.0, others=()):
     """label -> folder, as a survey for this plan (and others) sees the plan's store."""
     stores = {}
     for given in (plan, *others):
-        stores[Path(given.config["store"])] = given.entries.values()
-    folders = survey(stores, time.time() + later)[Path(plan.config["store"])]
+        stores[Path(given.config.store)] = given.entries.values()
+    folders = survey(stores, time.time() + later)[Path(plan.config.store)]
     return {folder.label: folder for folder in folders}
 
 
@@ -210,7 +210,7 @@ def test_whole_configs_are_told_from_other_files_and_a_broken_one_counts(tmp_pat
     (tmp_path / "broken.yaml").write_text("runs: [\n")
     names = {path.name for path in whole_configs(tmp_path)}
     assert {"synthetic.yaml", "smollm2.yaml", "beta_w_sweep.yaml", "broken.yaml"} <= names
-    others = {"schema.yaml", "paper_numbers.yaml", "revisions.lock.yaml", "empty.yaml"}
+    others = {"paper_numbers.yaml", "revisions.lock.yaml", "empty.yaml"}
     assert not others & names
 
 
@@ -222,7 +222,7 @@ def checkout(tmp_path):
     ignore = shutil.ignore_patterns("__pycache__")
     shutil.copytree(REPO / "workflow_scripts", tmp_path / "workflow_scripts", ignore=ignore)
     (tmp_path / "config").mkdir()
-    for name in ("schema.yaml", "paper_numbers.yaml"):
+    for name in ("published_shapes.yaml", "paper_numbers.yaml"):
         shutil.copy(REPO / "config" / name, tmp_path / "config")
     write_config(tmp_path)
     return tmp_path

@@ -2,16 +2,18 @@
 
 import re
 from collections import Counter
+from dataclasses import is_dataclass
 
 import pytest
 import yaml
+from pydantic import BaseModel
 
 from moa.datasets import load_hh_rlhf, load_pku_saferlhf
 from moa.tools.rehearsal import make, rows
-from moa.workflow.config import resolve, task_sections
-from moa.workflow.entries import SCRIPTS
+from moa.workflow.config import resolve
 from moa.workflow.plan import Plan
 from moa.workflow.resources import gpus_of
+from moa.workflow.stages import STAGES
 from support.checkouts import copy_repo, snakemake
 from support.paths import REPO
 
@@ -44,8 +46,12 @@ def folder(tmp_path_factory):
 
 
 def leaves(value, path=()):
-    """(path, value) of everything in nested mappings and lists."""
-    if isinstance(value, dict | list):
+    """(path, value) of everything in nested settings, mappings and lists."""
+    if isinstance(value, BaseModel):
+        value = value.model_dump()
+    elif is_dataclass(value):
+        value = vars(value)
+    if isinstance(value, dict | list | tuple):
         for key, sub in value.items() if isinstance(value, dict) else enumerate(value):
             yield from leaves(sub, (*path, key))
     else:
@@ -70,15 +76,7 @@ def graph(plan):
 
 @pytest.mark.parametrize("task", ["safety", "assistant2", "assistant3"])
 def test_the_rehearsal_differs_from_the_paper_in_sizes_only(task):
-    paper, rehearsal = (
-        # A hub entry has its locked commit, a local folder the fingerprint of its content.
-        {
-            path: value
-            for path, value in leaves(task_sections(config(name), task))
-            if path[-1] not in ("commit", "content")
-        }
-        for name in ("paper", "rehearsal")
-    )
+    paper, rehearsal = (dict(leaves(config(name).tasks[task])) for name in ("paper", "rehearsal"))
     assert paper.keys() == rehearsal.keys()
     differing = {path for path in paper if paper[path] != rehearsal[path]}
     assert {path[-1] for path in differing} <= SIZES | TAKEN
@@ -100,8 +98,8 @@ def test_the_rehearsal_has_the_papers_graph():
 def test_every_path_of_the_config_is_made(folder):
     used = {
         value
-        for task in config("rehearsal")["tasks"]
-        for path, value in leaves(task_sections(config("rehearsal"), task))
+        for task in config("rehearsal").tasks.values()
+        for path, value in leaves(task)
         if path[-1] in TAKEN
     }
     assert {FOLDER + path.name for path in folder.iterdir()} == used
@@ -147,7 +145,7 @@ def test_the_rehearsal_is_planned_whole(tmp_path):
     make(tmp_path / "data" / "rehearsal")
     _, output = snakemake(tmp_path, "--dry-run", "--", "all", config="config/rehearsal.yaml")
     jobs = dict(re.findall(r"^(\w+) +(\d+)$", output, re.MULTILINE))
-    planned = Counter(SCRIPTS[a.stage] for a in Plan(config("rehearsal")).entries.values())
-    assert len(planned) == len(SCRIPTS) - 1  # all stages but fit_oracle
+    planned = Counter(STAGES[a.stage].script for a in Plan(config("rehearsal")).entries.values())
+    assert len(planned) == len(STAGES) - 1  # all stages but fit_oracle
     total = planned.total() + 1
     assert {rule: int(n) for rule, n in jobs.items()} == {**planned, "all": 1, "total": total}

@@ -20,8 +20,8 @@ from support.tiny_store import begin, locked, publish, tiny_config, tiny_plan
 
 SCRIPT = REPO / "workflow_scripts" / "show_status.py"
 LINES = [
-    {"step": 1, "reward_helpfulness": 0.25, "reward_harmlessness": -1.5, "loss": 1.0},
-    {"step": 2, "reward_helpfulness": 0.5, "reward_harmlessness": -1.25, "loss": 0.9},
+    {"step": 1, "raw_helpfulness": 0.25, "raw_harmlessness": -1.5, "loss": 1.0},
+    {"step": 2, "raw_helpfulness": 0.5, "raw_harmlessness": -1.25, "loss": 0.9},
     {"step": 2, "epoch": 1.0},
 ]
 
@@ -114,7 +114,7 @@ def test_a_running_job_shows_its_step_its_rewards_and_its_slurm_job(plan, store)
     checkpoint(checkpoints, 40, 60, age=300)
     (checkpoints / "tmp-checkpoint-50").mkdir()
     checkpoint(checkpoints, "50.tmp", 60)
-    half = json.dumps({"step": 41, "reward_helpfulness": 9.0})[:-3]
+    half = json.dumps({"step": 41, "raw_helpfulness": 9.0})[:-3]
     text = "".join(json.dumps(line) + "\n" for line in LINES)
     (checkpoints / "metrics.jsonl").write_text(text + half)
     with locked(work):
@@ -174,12 +174,12 @@ def test_experts_under_way_have_a_row_each(plan, store):
         attempt(work)
         (work / "checkpoints").mkdir()
         name = entry.spec["params"]["objective"]
-        line = json.dumps({"step": 1, f"reward_{name}": reward})
+        line = json.dumps({"step": 1, f"raw_{name}": reward})
         (work / "checkpoints" / "metrics.jsonl").write_text(line + "\n")
     cells = rows(plan)["rewarded_soups/0"]
     assert [c["stage"] for c in cells] == ["expert helpfulness", "expert harmlessness"]
     assert [c["rewards"] for c in cells] == ["0.10 0.20"] * 2
-    publish(store, experts[:1], {"metrics.jsonl": '{"reward_helpfulness": 0.3}\n'})
+    publish(store, experts[:1], {"metrics.jsonl": '{"raw_helpfulness": 0.3}\n'})
     (cell,) = rows(plan)["rewarded_soups/0"]
     assert (cell["stage"], cell["rewards"]) == ("expert harmlessness", "0.30 0.20")
 
@@ -199,7 +199,7 @@ def test_ric_shows_the_part_that_it_is_in(plan, store):
     (checkpoints / "offline" / "done").mkdir()
     assert saved(later=300) == "offline done 5m"
     (checkpoints / "round1").mkdir()
-    sampled = {"sampled": 32, "reward_helpfulness": 0.25, "reward_harmlessness": 0.75}
+    sampled = {"sampled": 32, "raw_helpfulness": 0.25, "raw_harmlessness": 0.75}
     (checkpoints / "round1" / "sampled.json").write_text(json.dumps(sampled))
     checkpoint(checkpoints / "round1" / "checkpoints", 10, 20, age=-60)
     assert saved(later=600) == "round1 10/20 9m"

@@ -12,36 +12,48 @@ from moa.datasets import world as generated
 from moa.logprobs import tree_logprobs
 from moa.models.conditioning import goals_in_prompt, weights_in_prompt
 from moa.models.policies import add_adapter, load_policy, load_tokenizer, save_adapter
-from moa.models.prompts import training_rows
+from moa.models.prompts import distinct_prompts
+from moa.models.settings import GenerationStage
 from moa.oracles.base import load_oracles
+from moa.oracles.scale import RewardScale
 from moa.preferences import build_prompt, uniform
 from moa.runtime.errors import JobError
 from moa.runtime.files import write_json
+from moa.runtime.settings import OperationSettings
 from moa.training.bases.scratch_llama import build
+from moa.training.loop import TrainingRun
 from moa.training.ric import RiC
 from moa.training.rloo import train_expert
-from moa.workflow.config import resolve, task_sections
+from moa.workflow.config import resolve
+from moa.workflow.graph import scored_oracles
+from support.paths import TINY
 
 OBJECTIVES = ["helpfulness", "harmlessness"]
-OPERATION = {"report_to": [], "checkpoint_minutes": 60}
+OPERATION = OperationSettings(checkpoint_minutes=60)
 PROMPTS = generated.prompts()[::40]
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory, request):
-    """(base folder, tokenizer, sections of the tiny config); the base has learned to speak."""
-    path = request.config.rootpath / "tests" / "tiny.yaml"
-    config = yaml.safe_load(path.read_text())
+def world(tmp_path_factory):
+    """(base folder, tokenizer, the tiny config's task); the base has learned to speak."""
+    config = yaml.safe_load(TINY.read_text())
     config["policy"]["base"] |= {"hidden_size": 32, "documents": 2000, "epochs": 2}
-    sections = task_sections(resolve(config), "safety")
+    task = resolve(config).tasks["safety"]
     base = tmp_path_factory.mktemp("work") / "base"
-    build(sections["policy"]["base"], {}, base)
-    return base, load_tokenizer(base), sections
+    build(task.policy.base, {}, base)
+    return base, load_tokenizer(base), task
 
 
 def settings(world, method, **changes):
-    run = next(r for r in world[2]["runs"] if r["method"] == method)
-    return {**run["settings"], "logging_steps": 1, **changes}
+    told = next(run.told for run in world[2].runs if run.method.name == method)
+    return told.model_copy(update={"logging_steps": 1, **changes})
+
+
+def adapted(world, rank):
+    """The base with a new adapter."""
+    base, _, task = world
+    lora = task.policy.lora.model_copy(update={"rank": rank})
+    return add_adapter(load_policy(base), lora, seed=0)
 
 
 def adapter_bytes(model, folder):
@@ -50,29 +62,25 @@ def adapter_bytes(model, folder):
 
 
 def expert(world, folder, **changes):
-    base, tokenizer, sections = world
-    rows = [{"prompt_id": i, "prompt": p} for i, p in enumerate(PROMPTS)]
-    model = add_adapter(load_policy(base), {**sections["policy"]["lora"], "rank": 8}, seed=0)
+    _, tokenizer, task = world
+    data = pd.DataFrame({"prompt_id": range(len(PROMPTS)), "prompt": PROMPTS})
+    model = adapted(world, rank=8)
     path = train_expert(
         model,
         tokenizer,
-        training_rows(rows, OBJECTIVES, tokenizer, 64),
+        distinct_prompts(data, OBJECTIVES, tokenizer, 64),
         OBJECTIVES,
-        load_oracles(OBJECTIVES, sections["oracles"], {})[0],
-        0.3,
-        0.3,
+        load_oracles(OBJECTIVES, scored_oracles(task), {})[0],
+        RewardScale(("helpfulness",), np.array([0.3]), np.array([0.3])),
         settings(world, "rlhf", **changes),
-        OPERATION,
-        checkpoints=folder,
-        seed=0,
-        title="expert",
+        TrainingRun(folder, seed=0, title="expert", operation=OPERATION),
     )
     return model, [json.loads(line) for line in path.read_text().splitlines()], path
 
 
 def test_an_expert_raises_its_own_reward(world, tmp_path):
     _, lines, _ = expert(world, tmp_path, epochs=30, learning_rate=5e-3, micro_batch_size=8)
-    rewards = [line["reward_helpfulness"] for line in lines if "reward_helpfulness" in line]
+    rewards = [line["raw_helpfulness"] for line in lines if "raw_helpfulness" in line]
     assert np.mean(rewards[-10:]) > np.mean(rewards[:10]) + 0.05
     assert lines[0]["kl"] == pytest.approx(0, abs=1e-4)  # it starts at its reference
     assert "step_time" not in lines[0]
@@ -87,27 +95,23 @@ def test_two_experts_of_one_spec_are_the_same_bytes(world, tmp_path):
 
 
 def ric(world, folder, n=60, **changes):
-    base, tokenizer, sections = world
+    _, tokenizer, task = world
     rng = np.random.default_rng(0)
     prompts = [PROMPTS[i % len(PROMPTS)] for i in range(n)]
     responses = [generated.mixed_style_response(p, rng) for p in prompts]
     raw = np.array([generated.rewards(p, y)[:2] for p, y in zip(prompts, responses, strict=True)])
-    mean, std = raw.mean(axis=0), raw.std(axis=0)
+    scale = RewardScale(tuple(OBJECTIVES), raw.mean(axis=0), raw.std(axis=0))
     offline = pd.DataFrame({"prompt_id": [i % len(PROMPTS) for i in range(n)], "prompt": prompts})
     offline["response"] = responses
-    offline[[f"norm_{o}" for o in OBJECTIVES]] = (raw - mean) / std
+    offline[scale.norm_columns] = scale.normalise(raw)
     return RiC(
-        model=add_adapter(load_policy(base), {**sections["policy"]["lora"], "rank": 16}, seed=0),
+        model=adapted(world, rank=16),
         tokenizer=tokenizer,
-        objectives=OBJECTIVES,
-        oracles=load_oracles(OBJECTIVES, sections["oracles"], {}),
+        oracles=load_oracles(OBJECTIVES, scored_oracles(task), {}),
         offline=offline,
-        mean=mean,
-        std=std,
+        scale=scale,
         settings=settings(world, "ric", **changes),
-        operation=OPERATION,
-        checkpoints=folder,
-        seed=0,
+        run=TrainingRun(folder, seed=0, title="ric", operation=OPERATION),
     )
 
 
@@ -137,7 +141,7 @@ def test_a_round_learns_what_passed_the_filter_under_the_rewards_it_got(world, t
     threshold = np.quantile(trained.offline[norm].to_numpy(), 0.6, axis=0)
     assert (rows[norm].to_numpy() >= threshold).any(axis=1).all()
     for row in rows.itertuples():  # sampled or offline: the goal in the prompt is what was reached
-        reached = (generated.rewards(row.prompt, row.response)[:2] - trained.mean) / trained.std
+        reached = trained.scale.normalise(generated.rewards(row.prompt, row.response)[:2])
         assert [row.norm_helpfulness, row.norm_harmlessness] == pytest.approx(reached)
     known = set(trained.offline["response"])
     sampled = json.loads((tmp_path / "round1" / "sampled.json").read_text())
@@ -175,14 +179,13 @@ def test_a_round_that_keeps_nothing_says_so(world, tmp_path):
 
 
 def test_conditionings_say_what_their_method_was_trained_on(world, tmp_path):
-    base, _, sections = world
     for name in ("sft", "policy"):
-        save_adapter(add_adapter(load_policy(base), sections["policy"]["lora"], 0), tmp_path / name)
+        save_adapter(adapted(world, rank=4), tmp_path / name)
     write_json(tmp_path / "policy" / "goals.json", {"rule": "linf", "low": [-1, 0], "high": [1, 2]})
-    inputs = {"base": base, "sft": tmp_path / "sft", "policy": tmp_path / "policy"}
-    params = {"objectives": OBJECTIVES, "evaluation": {"dtype": "float32", "decimals": 2}}
-    told = weights_in_prompt.load(inputs, params)
+    inputs = {"base": world[0], "sft": tmp_path / "sft", "policy": tmp_path / "policy"}
+    asked = GenerationStage(temperature=1.0, top_p=1.0, batch_size=8)
+    told = weights_in_prompt.load(inputs, OBJECTIVES, asked)
     assert told.prompt("x", [0.3, 0.7]) == build_prompt("x", OBJECTIVES, [0.3, 0.7])
     assert told.at([0.3, 0.7]) is told.at(uniform(2))
-    asked = goals_in_prompt.load(inputs, params)
+    asked = goals_in_prompt.load(inputs, OBJECTIVES, asked)
     assert asked.prompt("x", [0.5, 0.5]) == "Human: x helpfulness 1.0 harmlessness 2.0 Assistant:"

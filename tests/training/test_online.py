@@ -11,60 +11,56 @@ from transformers import TrainerCallback
 
 from moa.datasets import world as generated
 from moa.datasets.synthetic_world import load
-from moa.models.policies import (
-    add_adapter,
-    load_policy,
-    load_tokenizer,
-    save_adapter,
-    truncate_prompt,
-)
-from moa.models.prompts import training_rows
+from moa.models.policies import add_adapter, load_policy, load_tokenizer, save_adapter
+from moa.models.prompts import distinct_prompts, truncate_prompt
 from moa.oracles.base import OracleError, load_oracles
+from moa.oracles.scale import RewardScale
 from moa.preferences import build_prompt
 from moa.runtime.errors import JobError
+from moa.runtime.settings import OperationSettings
 from moa.training import online as online_module
 from moa.training.bases.scratch_llama import build
 from moa.training.checkpoints import last_checkpoint
-from moa.training.loop import train
+from moa.training.loop import TrainingRun, train
 from moa.training.online import OnlineTrainer
+from moa.training.online_losses.mi_epo import loss
 from moa.training.sft import conditioned_examples, tokenize_example
-from moa.workflow.config import resolve, task_sections
+from moa.workflow.config import resolve
+from moa.workflow.graph import scored_oracles
+from support.paths import TINY
 
 OBJECTIVES = ["helpfulness", "harmlessness"]
-OPERATION = {"report_to": [], "checkpoint_minutes": 60}
+OPERATION = OperationSettings(checkpoint_minutes=60)
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory, request):
-    """(base folder, tokenizer, sections of the tiny config)."""
-    path = request.config.rootpath / "tests" / "tiny.yaml"
-    sections = task_sections(resolve(yaml.safe_load(path.read_text())), "safety")
+def world(tmp_path_factory):
+    """(base folder, tokenizer, the tiny config's task)."""
+    task = resolve(yaml.safe_load(TINY.read_text())).tasks["safety"]
     base = tmp_path_factory.mktemp("work") / "base"
-    build(sections["policy"]["base"], {}, base)
-    return base, load_tokenizer(base), sections
+    build(task.policy.base, {}, base)
+    return base, load_tokenizer(base), task
 
 
 def make_trainer(world, checkpoints, method="mi_epo", oracles=None, **changes):
-    base, tokenizer, sections = world
-    run = next(r for r in sections["runs"] if r["method"] == method)
-    rows = [{"prompt_id": i, "prompt": p} for i, p in enumerate(generated.prompts()[::40])]
+    base, tokenizer, task = world
+    told = next(run.told for run in task.runs if run.method.name == method)
+    prompts = generated.prompts()[::40]
+    data = pd.DataFrame({"prompt_id": range(len(prompts)), "prompt": prompts})
     return OnlineTrainer(
-        model=add_adapter(load_policy(base), sections["policy"]["lora"], seed=0),
+        model=add_adapter(load_policy(base), task.policy.lora, seed=0),
         tokenizer=tokenizer,
-        rows=training_rows(rows, OBJECTIVES, tokenizer, 64),
-        objectives=OBJECTIVES,
-        oracles=oracles or load_oracles(OBJECTIVES, sections["oracles"], {}),
-        mean=np.zeros(2),
-        std=np.ones(2),
-        settings={**run["settings"], "logging_steps": 1, **changes},
-        operation=OPERATION,
-        checkpoints=checkpoints,
-        seed=0,
+        rows=distinct_prompts(data, OBJECTIVES, tokenizer, 64),
+        oracles=oracles or load_oracles(OBJECTIVES, scored_oracles(task), {}),
+        scale=RewardScale(tuple(OBJECTIVES), np.zeros(2), np.ones(2)),
+        loss=loss,
+        settings=told.model_copy(update={"logging_steps": 1, **changes}),
+        run=TrainingRun(checkpoints, seed=0, title="test", operation=OPERATION),
     )
 
 
-def run(trainer, checkpoints):
-    return train(trainer, checkpoints, "test", trainer.settings, OPERATION, trainer.save_batch)
+def run(trainer):
+    return train(trainer, trainer.run, trainer.settings.logging_steps, trainer.batches.save)
 
 
 def test_beta_w_zero_makes_no_pass_under_w_minus(world, tmp_path, monkeypatch):
@@ -76,16 +72,16 @@ def test_beta_w_zero_makes_no_pass_under_w_minus(world, tmp_path, monkeypatch):
         return real(model, prefixes, conditions, responses)
 
     monkeypatch.setattr(online_module, "tree_logprobs", spy)
-    run(make_trainer(world, tmp_path / "a", "mo_odpo", epochs=0.2), tmp_path / "a")
+    run(make_trainer(world, tmp_path / "a", "mo_odpo", epochs=0.2))
     assert set(passes) == {1}
     passes.clear()
-    run(make_trainer(world, tmp_path / "b", "mi_epo", epochs=0.2), tmp_path / "b")
+    run(make_trainer(world, tmp_path / "b", "mi_epo", epochs=0.2))
     assert set(passes) == {2}
 
 
 def test_the_reference_is_the_policy_below_so_the_first_loss_is_known(world, tmp_path):
     trainer = make_trainer(world, tmp_path, epochs=0.2)
-    steps = [json.loads(line) for line in run(trainer, tmp_path).read_text().splitlines()]
+    steps = [json.loads(line) for line in run(trainer).read_text().splitlines()]
     # With the adapter at zero every d is 0: each untied objective gives w_k log 2, and L_YW log 2.
     assert steps[0]["loss_exploration"] == pytest.approx(np.log(2), rel=1e-4)
     assert 0 < steps[0]["loss_alignment"] <= np.log(2) + 1e-4
@@ -107,7 +103,7 @@ class Interrupt(TrainerCallback):
 
 def test_a_killed_run_resumes_to_the_same_bytes(world, tmp_path):
     def finish(trainer, folder):
-        metrics = run(trainer, folder).read_bytes() + (folder / "explored.jsonl").read_bytes()
+        metrics = run(trainer).read_bytes() + (folder / "explored.jsonl").read_bytes()
         save_adapter(trainer.model, folder)
         return metrics, (folder / "adapter" / "adapter_model.safetensors").read_bytes()
 
@@ -115,7 +111,7 @@ def test_a_killed_run_resumes_to_the_same_bytes(world, tmp_path):
     broken = make_trainer(world, tmp_path / "broken", epochs=2)
     broken.add_callback(Interrupt(save=3, die=5))
     with pytest.raises(KeyboardInterrupt):
-        run(broken, tmp_path / "broken")
+        run(broken)
     assert last_checkpoint(tmp_path / "broken").name == "checkpoint-3"
     (tmp_path / "broken" / "unfinished" / "checkpoint-4").mkdir()  # cut off while it was written
     resumed = finish(make_trainer(world, tmp_path / "broken", epochs=2), tmp_path / "broken")
@@ -125,7 +121,7 @@ def test_a_killed_run_resumes_to_the_same_bytes(world, tmp_path):
 def test_a_loss_that_is_not_finite_stops_with_the_batch_saved(world, tmp_path):
     trainer = make_trainer(world, tmp_path, learning_rate=1e30, max_grad_norm=1e30, epochs=2)
     with pytest.raises(JobError, match=r"step \d+: .* not finite.*saved in") as caught:
-        run(trainer, tmp_path)
+        run(trainer)
     (saved,) = tmp_path.glob("not_finite_step_*.json")
     assert str(saved) in str(caught.value)
     batch = json.loads(saved.read_text())[0]
@@ -139,9 +135,9 @@ def test_an_oracles_nan_stops_the_run_and_names_it(world, tmp_path):
         def score(self, prompts, responses):
             return np.full(len(prompts), np.nan)
 
-    oracles = [load_oracles(OBJECTIVES, world[2]["oracles"], {})[0], Broken()]
+    oracles = [load_oracles(OBJECTIVES, scored_oracles(world[2]), {})[0], Broken()]
     with pytest.raises(OracleError, match="oracle harmlessness returned nan for the prompt"):
-        run(make_trainer(world, tmp_path, oracles=oracles), tmp_path)
+        run(make_trainer(world, tmp_path, oracles=oracles))
 
 
 def test_the_content_of_a_batch_does_not_depend_on_how_it_is_split(world, tmp_path):
@@ -154,7 +150,7 @@ def test_the_content_of_a_batch_does_not_depend_on_how_it_is_split(world, tmp_pa
         sampled = []
         for start in range(0, 8, micro):
             part = slice(start, start + micro)
-            ids = trainer.encode(rows[part], w[part])
+            ids = trainer.prompt_ids(rows[part], w[part])
             sampled += trainer.sample(trainer.model, rows[part], ids, 5)
         weights.append(w)
         texts.append([[r.text for r in pair] for pair in sampled])
@@ -174,7 +170,7 @@ def test_w_minus_keeps_its_distance(world, tmp_path):
 
 def test_what_was_explored_is_kept_with_its_w(world, tmp_path):
     trainer = make_trainer(world, tmp_path, epochs=0.5)
-    run(trainer, tmp_path)
+    run(trainer)
     frame = trainer.explored.frame(OBJECTIVES)
     steps = trainer.state.global_step
     assert len(frame) == steps * 8 * 2 and frame["progress"].iloc[-1] == 1
@@ -183,7 +179,7 @@ def test_what_was_explored_is_kept_with_its_w(world, tmp_path):
     assert {tuple(row) for row in first} <= {tuple(row) for row in w}
     logged = [json.loads(x) for x in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     mean = frame[frame["step"] == 1]["raw_helpfulness"].mean()
-    assert mean == pytest.approx(logged[1]["reward_helpfulness"])
+    assert mean == pytest.approx(logged[1]["raw_helpfulness"])
 
 
 def test_sft_loss_falls_on_the_response_and_eos_only(world):
@@ -198,12 +194,12 @@ def test_sft_loss_falls_on_the_response_and_eos_only(world):
 
 
 def test_routed_sft_takes_the_response_that_the_drawn_objective_prefers(world):
-    _, tokenizer, sections = world
+    _, tokenizer, task = world
     data = load({"corpus_seed": 0}, {}).to_pandas().iloc[:400]
     data["prompt_id"] = range(len(data))
     data["rewards"] = [[[1.0, 0.0], [0.0, 1.0]]] * len(data)  # chosen helps, rejected is harmless
-    settings = {**sections["sft"], "response": "routed"}
-    examples = conditioned_examples(data.to_dict("records"), OBJECTIVES, settings, tokenizer, 0)
+    settings = task.sft.model_copy(update={"response": "routed"})
+    examples = conditioned_examples(data, OBJECTIVES, settings, tokenizer, 0)
     chosen, weight = [], []
     for row, example in zip(data.itertuples(), examples, strict=True):
         text = tokenizer.decode([t for t in example["labels"] if t != -100][:-1])
@@ -254,7 +250,7 @@ def test_gradient_checkpointing_changes_no_figure_and_sampling_still_uses_the_ca
 
         inner = trainer.model.get_base_model()
         inner.register_forward_pre_hook(note, with_kwargs=True)
-        figures.append(run(trainer, folder).read_text())
+        figures.append(run(trainer).read_text())
     steps = [[json.loads(line) for line in text.splitlines()] for text in figures]
     for plain, checkpointed in zip(*steps, strict=True):
         assert checkpointed == pytest.approx(plain, rel=1e-5, abs=1e-7)

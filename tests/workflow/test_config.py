@@ -1,14 +1,16 @@
 """A wrong config stops with one message that names the key, what is wrong and how to mend it."""
 
-import copy
+import json
 from collections import Counter
 
 import pytest
 import yaml
 
 from moa.runtime.errors import ConfigError
-from moa.workflow.config import resolve, task_sections
+from moa.tools.garbage import whole_configs
+from moa.workflow.config import read_config, resolve
 from moa.workflow.plan import Plan
+from moa.workflow.stages import STAGES
 from support.paths import CONFIG
 
 
@@ -19,7 +21,7 @@ def config():
 
 def put(config, path, value):
     """Set config["a"]["b"] for the path "a.b"; None removes the key."""
-    changed = copy.deepcopy(config)
+    changed = json.loads(json.dumps(config))  # tasks share what has an anchor: take it apart
     *parents, last = path.split(".")
     node = changed
     for step in parents:
@@ -85,11 +87,25 @@ def put(config, path, value):
             [[1.0, 0.0], [1.0]],
             r"\[1\] is \[1.0\]: it needs 2 weights",
         ),
-        ("tasks.assistant", {}, r"tasks: unknown key 'assistant'"),
+        ("tasks", {}, r"tasks is \{\}: give at least one task"),
+        (
+            "tasks.safety.objectives",
+            ["helpfulness"],
+            r"objectives is \['helpfulness'\]: list two names or more",
+        ),
+        ("tasks.safety.paper", "saefty", r"tasks.safety.paper is 'saefty': choose one of safety"),
+        (
+            "extends",
+            "nothing.yaml",
+            r"extends is 'nothing.yaml': there is no .*name a config beside",
+        ),
+        ("online.epochs", float("nan"), r"online.epochs is nan: it must be a finite number"),
+        ("policy.lora.rank", 4.5, r"policy.lora.rank is 4.5: it must be a valid integer"),
+        ("tasks.safety.data", {"n_train": 1, "n_test": 2}, r"data: the key 'kind' is missing"),
         ("online.micro_batch_size", 36, r"batch_size 48 is not a multiple of micro_batch_size 36"),
         ("policy.base.kind", "gpt", r"policy.base.kind: unknown kind 'gpt'"),
         ("policy.lora.rank", 0, r"policy.lora.rank is 0"),
-        ("online.learning_rate", "1e-4", r"online.learning_rate is '1e-4'"),
+        ("online.learning_rate", "1e-4", r"online.learning_rate is '1e-4': .*write 1.0e-4"),
         ("runs", [{"name": "a", "method": "ppo"}], r"runs\[0\].method is 'ppo': choose"),
         (
             "runs",
@@ -129,17 +145,89 @@ def test_a_mistake_is_explained(config, path, value, said):
     assert "\n" not in str(caught.value)
 
 
+def test_all_mistakes_are_told_at_once(config):
+    config = put(put(config, "online.alpha", 0), "policy.lora.rnak", 4)
+    with pytest.raises(ConfigError) as caught:
+        resolve(config)
+    assert [line.split(":")[0] for line in str(caught.value).splitlines()] == [
+        "policy.lora",
+        "online.alpha is 0",
+    ]
+    config = put(put(config, "online.alpha", 1), "policy.lora", {"rank": 4})
+    config["runs"] += [{"name": "sft", "method": "sft"}]
+    config["runs"] += [{"name": "odd", "method": "mi_epo", "overrides": {"micro_batch_size": 36}}]
+    config["tasks"]["safety"]["oracles"].pop("helpfulness")
+    with pytest.raises(ConfigError) as caught:
+        resolve(config)
+    said = str(caught.value)
+    assert "used twice" in said and "no oracle for the objective" in said
+    assert said.count("no multiple") + said.count("not a multiple") == len(config["tasks"])
+
+
+def test_whole_numbers_may_be_written_as_floats(config):
+    config["policy"]["lora"]["rank"] = 16.0
+    config["seeds"] = [0.0]
+    resolved = resolve(config)
+    assert resolved.seeds == [0] and isinstance(resolved.seeds[0], int)
+    assert isinstance(resolved.tasks["safety"].policy.lora.rank, int)
+
+
+def test_a_number_has_one_key_however_it_is_written(config):
+    def keys(**changes):
+        changed = {**config, "online": {**config["online"], **changes}}
+        return set(Plan(resolve(changed)).entries)
+
+    assert keys(alpha=1, epochs=2) == keys(alpha=1.0, epochs=2.0) != keys(alpha=1.5, epochs=2)
+
+
+def test_runs_that_are_the_same_are_refused(config):
+    config["runs"] += [{"name": "twin", "method": "mi_epo", "overrides": {"beta_w": 0.01}}]
+    with pytest.raises(ConfigError, match=r"runs.twin: it is the same as runs.mi_epo"):
+        Plan(resolve(config))
+    config["runs"][-1]["overrides"] = {"beta_w": 0}
+    with pytest.raises(ConfigError, match=r"runs.twin: it is the same as runs.mo_odpo"):
+        Plan(resolve(config))
+
+
+def test_a_config_extends_another(tmp_path):
+    (tmp_path / "base.yaml").write_text((CONFIG / "synthetic.yaml").read_text())
+    (tmp_path / "middle.yaml").write_text("extends: base.yaml\nname: middle\nonline: {epochs: 3}\n")
+    last = tmp_path / "last.yaml"
+    last.write_text(
+        "extends: middle.yaml\nname: last\nonline: {beta_c: 0.5}\n"
+        "tasks: {assistant2: null, assistant3: null, safety: {beta_w_sweep: []}}\n"
+        "policy: {base: {layers: 3}}\nruns: [{name: mi_epo, method: mi_epo}]\n"
+    )
+    config = resolve(read_config(last))
+    assert config.name == "last" and list(config.tasks) == ["safety"]
+    (run,) = config.tasks["safety"].runs
+    assert (run.settings.epochs, run.settings.beta_c) == (3, 0.5)
+    base = config.tasks["safety"].policy.base
+    assert (base.layers, base.hidden_size) == (3, 128) and not config.tasks["safety"].sweep
+    (tmp_path / "base.yaml").write_text("extends: last.yaml\n")
+    with pytest.raises(ConfigError, match="extends itself"):
+        read_config(last)
+
+
+def test_a_study_shares_what_its_base_made():
+    base, study = (
+        Plan(resolve(read_config(CONFIG / f"{n}.yaml"))) for n in ("synthetic", "beta_w_sweep")
+    )
+    own = {rel for rel in study.entries if "-s2-" in rel or STAGES[rel.split("/")[0]].remade}
+    shared = study.entries.keys() - own
+    assert len(shared) > 50 and shared <= base.entries.keys()
+
+
 def test_the_given_configs_are_valid():
-    tables = ("paper_numbers.yaml", "published_shapes.yaml", "revisions.lock.yaml")
-    for path in CONFIG.glob("*.yaml"):
-        if path.name not in ("schema.yaml", *tables):
-            resolve(yaml.safe_load(path.read_text()))
+    for path in whole_configs(CONFIG):
+        resolve(read_config(path))
+    assert len(whole_configs(CONFIG)) == 7
 
 
 def test_the_papers_config_has_the_papers_values():
     """Its table 4, and the models and data of its table 3."""
-    config = resolve(yaml.safe_load((CONFIG / "paper.yaml").read_text()))
-    assert config["seeds"] == [0, 1, 2]
+    config = resolve(read_config(CONFIG / "paper.yaml"))
+    assert config.seeds == [0, 1, 2]
     plan = Plan(config)
     sizes = Counter(entry.stage for entry in plan.entries.values())
     # Two online methods and scalarised MO-ODPO; experts: 2 + 2 + 3 objectives; a base for each data set.
@@ -151,67 +239,66 @@ def test_the_papers_config_has_the_papers_values():
         ("assistant2", "Qwen/Qwen3-8B-Base", 8000, 1.0, 2e-5, 2, 4e-5),
         ("assistant3", "Qwen/Qwen3-8B-Base", 8000, 1.0, 2e-5, 3, 4e-5),
     ):
-        s = task_sections(config, task)
-        runs = {run["name"]: run for run in s["runs"]}
-        online, ric = runs["mi_epo"]["settings"], runs["ric"]["settings"]
-        assert (s["policy"]["base"]["model"], s["policy"]["dtype"]) == (base, "bfloat16")
+        s = config.tasks[task]
+        runs = {run.name: run for run in s.runs}
+        online, ric = runs["mi_epo"].told, runs["ric"].told
+        assert (s.policy.base.model, s.policy.dtype) == (base, "bfloat16")
         lora = {"rank": 64, "alpha": 128, "dropout": 0.05, "target_modules": "all-linear"}
-        assert all(run["lora"] == lora for run in runs.values())
-        assert (s["data"]["n_train"], s["data"]["n_test"]) == (n_train, 2000)
-        assert (s["sft"]["epochs"], s["sft"]["learning_rate"]) == (3, sft_rate)
-        assert (online["epochs"], online["learning_rate"]) == (epochs, rate)
-        assert (online["beta_c"], online["beta_w"]) == (0.1, 0.01)
-        assert online["alpha"] == s["sft"]["alpha"] == ric["alpha"] == alpha
-        for settings in (s["sft"], *(run["settings"] for run in runs.values() if run["settings"])):
-            assert (settings["batch_size"], settings["scheduler"]) == (64, "cosine")
-            assert (settings["warmup_ratio"], settings["max_new_tokens"]) == (0.1, 128)
-            assert settings["gradient_checkpointing"]
-        assert runs["mo_odpo"]["settings"] == {**online, "beta_w": 0.0}
+        assert all(run.lora.model_dump() == lora for run in runs.values())
+        assert (s.data.n_train, s.data.n_test) == (n_train, 2000)
+        assert (s.sft.epochs, s.sft.learning_rate) == (3, sft_rate)
+        assert (online.epochs, online.learning_rate) == (epochs, rate)
+        assert (online.beta_c, online.beta_w) == (0.1, 0.01)
+        assert online.alpha == s.sft.alpha == ric.alpha == alpha
+        for told in (s.sft, *(run.told for run in runs.values() if run.told)):
+            assert (told.batch_size, told.scheduler) == (64, "cosine")
+            assert (told.warmup_ratio, told.max_new_tokens) == (0.1, 128)
+            assert told.gradient_checkpointing
+        assert runs["mo_odpo"].told == online.model_copy(update={"beta_w": 0.0})
 
 
 def test_defaults_are_the_papers(config):
     for section in ("online", "sft", "generation", "experts", "ric"):
         config.pop(section)
     config["policy"] = {"base": config["policy"]["base"]}
-    sections = task_sections(resolve(config), "safety")
-    runs = {run["name"]: run["settings"] for run in sections["runs"]}
+    task = resolve(config).tasks["safety"]
+    runs = {run.name: run.told for run in task.runs}
     online = runs["mi_epo"]
-    assert (online["beta_c"], online["beta_w"], online["epochs"]) == (0.1, 0.01, 2)
-    assert (online["learning_rate"], online["batch_size"], online["warmup_ratio"]) == (
-        1e-4,
-        64,
-        0.1,
-    )
-    assert (online["scheduler"], online["alpha"], online["ties"]) == ("cosine", 0.5, "skip")
-    assert sections["policy"]["lora"] == {
+    assert (online.beta_c, online.beta_w, online.epochs) == (0.1, 0.01, 2)
+    assert (online.learning_rate, online.batch_size, online.warmup_ratio) == (1e-4, 64, 0.1)
+    assert (online.scheduler, online.alpha, online.ties) == ("cosine", 0.5, "skip")
+    assert task.policy.lora.model_dump() == {
         "rank": 64,
         "alpha": 128,
         "dropout": 0.05,
         "target_modules": "all-linear",
     }
-    assert sections["generation"]["max_new_tokens"] == 128
-    assert len(sections["evaluation_vectors"]) == 11
+    assert task.asked.max_new_tokens == 128
+    assert len(task.vectors) == 11
     # MO-ODPO is the same but for the exploration term: nothing else may differ.
-    assert runs["mo_odpo"] == {**online, "beta_w": 0.0}
+    assert runs["mo_odpo"] == online.model_copy(update={"beta_w": 0.0})
 
 
 def test_a_task_overrides_a_section_and_a_run_overrides_the_task(config):
     config["tasks"]["safety"]["online"] = {"alpha": 1.0, "epochs": 3}
     wide = {"alpha": 2.0, "lora": {"rank": 3}}
     config["runs"].append({"name": "wide", "method": "mi_epo", "overrides": wide})
-    runs = {r["name"]: r["settings"] for r in task_sections(resolve(config), "safety")["runs"]}
-    assert (runs["mi_epo"]["alpha"], runs["mi_epo"]["epochs"]) == (1.0, 3)
-    assert (runs["wide"]["alpha"], runs["wide"]["epochs"]) == (2.0, 3)
-    assert runs["wide"]["learning_rate"] == config["online"]["learning_rate"]
-    sections = task_sections(resolve(config), "safety")
-    ranks = {run["name"]: run["lora"]["rank"] for run in sections["runs"]}
-    assert (ranks["wide"], ranks["mi_epo"]) == (3, sections["policy"]["lora"]["rank"])
+    task = resolve(config).tasks["safety"]
+    runs = {run.name: run.settings for run in task.runs}
+    assert (runs["mi_epo"].alpha, runs["mi_epo"].epochs) == (1.0, 3)
+    assert (runs["wide"].alpha, runs["wide"].epochs) == (2.0, 3)
+    assert runs["wide"].learning_rate == config["online"]["learning_rate"]
+    ranks = {run.name: run.lora.rank for run in task.runs}
+    assert (ranks["wide"], ranks["mi_epo"]) == (3, task.policy.lora.rank)
 
 
-def test_a_sweep_differs_in_beta_w_alone(config):
+def test_a_sweep_differs_in_beta_w_alone_and_is_labelled_by_it(config):
     config["tasks"]["safety"]["beta_w_sweep"] = [0, 0.003]
-    sections = task_sections(resolve(config), "safety")
-    runs = {run["name"]: run["settings"] for run in sections["runs"]}
-    sweep = {run["name"]: run["settings"] for run in sections["sweep_runs"]}
+    task = resolve(config).tasks["safety"]
+    runs = {run.name: run.settings for run in task.runs}
+    sweep = {run.name: run.settings for run in task.sweep}
     assert sweep["beta_w_0"] == runs["mo_odpo"]
-    assert sweep["beta_w_0_003"] == {**runs["mi_epo"], "beta_w": 0.003}
+    assert sweep["beta_w_0_003"] == runs["mi_epo"].model_copy(update={"beta_w": 0.003})
+    assert [run.label for run in task.sweep] == ["beta_w = 0", "beta_w = 0.003"]
+    config["runs"].append({"name": "beta_w_0_5", "method": "mi_epo", "overrides": {"beta_w": 0.2}})
+    assert resolve(config).tasks["safety"].runs[-1].label == "beta_w_0_5"  # never read from a name

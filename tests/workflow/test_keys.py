@@ -1,5 +1,6 @@
 """What changes a content key, and what does not."""
 
+import ast
 import json
 import subprocess
 import sys
@@ -8,6 +9,7 @@ import pytest
 
 from moa.workflow.keys import canonical_json, code_digest, constant, content_key, library_versions
 from support.checkouts import copy_repo
+from support.paths import SCRIPTS
 
 SPEC = {
     "stage": "online",
@@ -45,7 +47,16 @@ def test_every_field_that_matters_changes_the_key():
 def test_labels_and_operation_do_not_change_the_key():
     assert changed(name="another") == content_key(SPEC)
     assert changed(operation={"report_to": ["tensorboard"]}) == content_key(SPEC)
+    assert changed(code_files={"moa/losses.py": "0123456789ab"}) == content_key(SPEC)
     assert changed(inputs={"sft": "sft/renamed-0123456789ab"}) == content_key(SPEC)
+
+
+def test_a_whole_number_is_one_value_however_it_is_written():
+    assert changed(params={"alpha": 1, "n": [2, {"x": 3}]}) == changed(
+        params={"alpha": 1.0, "n": [2.0, {"x": 3.0}]}
+    )
+    assert changed(params={"alpha": 1.5}) != changed(params={"alpha": 1})
+    assert changed(params={"flag": True}) != changed(params={"flag": 1})
 
 
 def test_key_order_does_not_matter_and_nan_is_refused():
@@ -152,6 +163,37 @@ def edit(path, old, new):
 
 
 AFTER_TRAINING = {"metrics", "figure", "table"}
+
+
+def test_a_reworded_message_of_the_runtime_or_the_planner_changes_no_key(checkout):
+    before = plan(checkout)
+    moa = checkout / "workflow_scripts" / "moa"
+    edit(moa / "runtime/locks.py", "another process", "some other process")
+    edit(moa / "runtime/job.py", "is making this entry; waiting for it", "makes this; waiting")
+    edit(moa / "workflow/explain.py", "unknown key", "a key that nobody knows:")
+    assert plan(checkout) == before
+
+
+def test_a_reworded_explanation_or_a_new_limit_of_a_setting_changes_no_key(checkout):
+    before = plan(checkout)
+    settings = checkout / "workflow_scripts/moa/training/settings.py"
+    edit(settings, "Gradient clipping.", "The largest norm of a gradient.")
+    assert plan(checkout) == before
+    edit(settings, "max_grad_norm: Positive = 1.0", "max_grad_norm: Positive = 2.0")
+    assert {"sft", "online", "expert", "ric"} <= changed_stages(before, plan(checkout))
+
+
+def test_settings_files_hold_types_and_nothing_that_computes():
+    """They are left out of the code digest, which is right only as long as this holds."""
+    for path in SCRIPTS.rglob("settings.py"):
+        tree = ast.parse(path.read_text())
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+                # One reading of numbers is shared by all: what it returns is what stands in the spec.
+                assert (path.parent.name, getattr(node, "name", "")) == ("runtime", "_whole"), path
+        imported = {n.module for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
+        allowed = {"__future__", "typing", "pydantic"}
+        assert all(name in allowed or name.endswith(".settings") for name in imported if name)
 
 
 def test_a_changed_loss_retrains_only_what_uses_it(checkout):

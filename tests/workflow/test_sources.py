@@ -10,9 +10,9 @@ import yaml
 
 from moa.runtime.errors import ConfigError
 from moa.runtime.hub_lock import Repository, is_local
-from moa.workflow.config import resolve, task_sections
+from moa.workflow.config import resolve
 from moa.workflow.plan import Plan
-from support.checkouts import copy_repo
+from support.checkouts import add_oracle_kind, copy_repo
 from support.paths import REPO
 
 FIRST, SECOND = "1" * 40, "2" * 40
@@ -47,7 +47,14 @@ def from_hub(config, **data):
 
 
 def commit(config):
-    return task_sections(resolve(config), "safety")["data"]["commit"]
+    return data_params(config)["commit"]
+
+
+def data_params(config):
+    """What the spec of the task safety's data says of it."""
+    entries = Plan(resolve(config)).entries.values()
+    (entry,) = (e for e in entries if (e.stage, e.name) == ("data", "safety"))
+    return entry.spec["params"]["data"]
 
 
 def test_an_entry_gets_the_commit_of_its_type_name_and_revision(lock, config):
@@ -70,7 +77,7 @@ def test_a_local_path_is_left_as_it_is(lock, config, tmp_path):
     lock(dataset={"lab/hh": entry(FIRST)})
     for source in ("not/there/yet.jsonl.gz", "rows.jsonl", "rows.jsonl.xz", str(tmp_path)):
         config = from_hub(config, source=source)
-        assert "commit" not in task_sections(resolve(config), "safety")["data"]
+        assert "commit" not in data_params(config)
         assert Plan(resolve(config)).repositories == set()
     assert not is_local("rows.jsonl", "model") and is_local(str(tmp_path), "model")
     assert not is_local("lab/reward", "model") and is_local("data/some/model", "model")
@@ -111,10 +118,10 @@ def test_a_lock_with_conflict_marks_is_one_message(lock, config, tmp_path):
     lock()
     (tmp_path / "revisions.lock.yaml").write_text("<<<<<<< HEAD\nmodel: {}\n=======\n")
     with pytest.raises(ConfigError, match=r"revisions.lock.yaml is not YAML.*repair it") as caught:
-        resolve(from_hub(config))
+        Plan(resolve(from_hub(config)))
     assert "\n" not in str(caught.value)
     del config["tasks"]["safety"]
-    resolve(config)  # which takes nothing from the hub
+    Plan(resolve(config))  # which takes nothing from the hub
 
 
 # The rest plans in a copy of the repository, which has an oracle kind of the hub.
@@ -123,12 +130,10 @@ def test_a_lock_with_conflict_marks_is_one_message(lock, config, tmp_path):
 @pytest.fixture
 def checkout(tmp_path, config):
     copy_repo(tmp_path)
-    (tmp_path / "workflow_scripts/moa/oracles/hub_model.py").write_text(
+    source = (
         'import torch\n\nfrom moa.runtime.hub_cache import snapshot\n\nHUB = {"model": "model"}\n'
     )
-    schema = tmp_path / "config" / "schema.yaml"
-    kind = "    hub_model:\n      model: {type: string}\n      revision: {type: string, default: main}\n"
-    schema.write_text(schema.read_text().replace("  oracle_kinds:\n", f"  oracle_kinds:\n{kind}"))
+    add_oracle_kind(tmp_path, "hub_model", source, base="ModelOracle")
     from_hub(config)
     shared = {"kind": "hub_model", "model": "lab/reward"}
     config["tasks"]["safety"]["oracles"] = {"helpfulness": shared, "harmlessness": shared}
@@ -187,13 +192,11 @@ def test_a_config_without_hub_entries_does_not_depend_on_the_lock(checkout):
     full = plan(checkout, "config/synthetic.yaml", dataset={"lab/hh": entry(FIRST)})
     assert empty == full
     # Nor on the code that reads from the hub: only kinds that do import it.
-    for module in ("training/bases/hub", "runtime/hub_lock"):
+    with open(checkout / "workflow_scripts/moa/training/bases/hub.py", "a") as handle:
+        handle.write("\nTOUCHED = True\n")
+    assert plan(checkout, "config/synthetic.yaml") == empty
+    touched = plan(checkout, "hub.yaml")
+    for module in ("tools/prefetch", "runtime/hub_lock", "runtime/hub_cache"):
         with open(checkout / f"workflow_scripts/moa/{module}.py", "a") as handle:
             handle.write("\nTOUCHED = True\n")
-    assert plan(checkout, "config/synthetic.yaml") == empty
-    with open(checkout / "workflow_scripts/moa/tools/prefetch.py", "a") as handle:
-        handle.write("\nTOUCHED = True\n")
-    touched = plan(checkout, "hub.yaml")
-    with open(checkout / "workflow_scripts/moa/tools/prefetch.py", "a") as handle:
-        handle.write("\nTOUCHED_AGAIN = True\n")
     assert plan(checkout, "hub.yaml") == touched

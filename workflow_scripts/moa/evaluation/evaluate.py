@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from moa.evaluation.bootstrap import prompt_counts
-from moa.evaluation.comparisons import compare, reference_points
+from moa.evaluation.comparisons import compare, reference_name, reference_points
 from moa.evaluation.runs import RunScores, estimate, summarise
-
-EXPERTS = "rlhf"  # one expert per objective, not one policy that reads w: it has points, no metrics
+from moa.evaluation.settings import MetricsSettings
 
 
 def reward_table(scores: pd.DataFrame, objectives: Sequence[str]) -> np.ndarray:
@@ -28,30 +27,34 @@ def reward_table(scores: pd.DataFrame, objectives: Sequence[str]) -> np.ndarray:
 
 
 def evaluate(
-    runs: Sequence[RunScores], objectives: Sequence[str], settings: Mapping[str, Any], seed: int
+    runs: Sequence[RunScores],
+    objectives: Sequence[str],
+    settings: MetricsSettings,
+    seed: int,
+    first: Sequence[str] = (),
 ) -> dict[str, Any]:
     """The numbers of all runs: `prompts`, `references`, `runs` by name, `comparisons`.
 
-    settings: reference, reference_sensitivity, bootstrap_resamples. seed: of the resamples, which
-    all runs share. Raises: ValueError if runs differ in seeds or prompts, or miss a vector.
+    seed: of the resamples, which all runs share. first: runs that stand on the left of every difference.
+    Raises: ValueError if runs differ in seeds or prompts, or miss a vector.
     """
     n_prompts = _common_prompts(runs)
     references = reference_points(
-        settings["reference"],
-        settings["reference_sensitivity"],
+        settings.reference,
+        settings.reference_sensitivity,
         np.concatenate([run.points for run in runs]),
     )
-    counts = prompt_counts(n_prompts, settings["bootstrap_resamples"], seed)
+    counts = prompt_counts(n_prompts, settings.bootstrap_resamples, seed)
     estimates = {
-        run.name: estimate(run, references, str(settings["reference"]), counts)
+        run.name: estimate(run, references, reference_name(settings.reference), counts)
         for run in runs
-        if run.method != EXPERTS
+        if run.conditioned  # experts, one per objective, have points but no front
     }
     return {
         "prompts": n_prompts,
         "references": [{"name": n, "point": p.tolist()} for n, p in references.items()],
         "runs": {r.name: summarise(r, estimates.get(r.name), objectives, counts) for r in runs},
-        "comparisons": compare({name: e.headline for name, e in estimates.items()}),
+        "comparisons": compare({name: e.headline for name, e in estimates.items()}, first),
     }
 
 

@@ -9,7 +9,7 @@ import torch
 
 from moa.logprobs import tree_logprobs
 from moa.models.conditioning import Conditioned
-from moa.models.policies import common_prefix
+from moa.models.prompts import encode, split_prefix
 from moa.runtime.progress import Progress
 
 
@@ -35,9 +35,7 @@ def cross_likelihoods(
         together = max(1, batch_size // len(group))
         for p, (x, responses) in enumerate(zip(prompts, answers, strict=True)):
             texts = [policy.prompt(x, vectors[j]) for j in group]
-            ids = [torch.tensor(row) for row in tokenizer(texts)["input_ids"]]
-            shared = common_prefix(ids)
-            prefix, conditions = ids[0][:shared], [i[shared:] for i in ids]
+            prefix, conditions = split_prefix(encode(texts, tokenizer))
             for start in range(0, len(responses), together):
                 chosen = slice(start, start + together)
                 with torch.no_grad():

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from moa.metrics import mean_inner_product
+from moa.oracles.scale import RewardScale
 
 
 def convex_hypervolume(points: np.ndarray, reference: np.ndarray) -> float:
@@ -44,25 +45,24 @@ def convex_hypervolume(points: np.ndarray, reference: np.ndarray) -> float:
 
 def optimum(
     best_points: Callable[..., np.ndarray],
-    objectives: Sequence[str],
     prompts: Sequence[str],
     vectors: np.ndarray,
-    mean: np.ndarray,
-    std: np.ndarray,
+    scale: RewardScale,
     reference: np.ndarray,
 ) -> dict[str, Any]:
     """The best achievable points per vector, front, HV and MIP of an enumerable world.
 
     best_points(objectives, prompts, weights, std) -> raw rewards of the best policy per weight.
     """
+    objectives, std = scale.objectives, scale.std
     k = len(objectives)
     dense = np.random.default_rng(0).dirichlet(np.ones(k), size=4000)
     dense = np.vstack([np.eye(k), dense])
     if k == 2:
         dense = np.stack([np.linspace(0, 1, 2001), 1 - np.linspace(0, 1, 2001)], axis=1)
-    front = (best_points(objectives, prompts, dense, std) - mean) / std
+    front = scale.normalise(best_points(objectives, prompts, dense, std))
     front = np.unique(front.round(9), axis=0)
-    points = (best_points(objectives, prompts, vectors, std) - mean) / std
+    points = scale.normalise(best_points(objectives, prompts, vectors, std))
     return {
         "points": points.tolist(),
         "front": front.tolist(),

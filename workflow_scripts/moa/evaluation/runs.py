@@ -24,7 +24,6 @@ from moa.metrics import (
     hypervolume,
     mean_inner_product,
 )
-from moa.reporting.labels import run_label
 
 COLLAPSED_SHARE = 0.5  # of responses empty, or equal to one single response
 VISIBLE_CONTROL = 0.5  # mean Spearman correlation below which w is said to have no visible effect
@@ -34,12 +33,15 @@ VISIBLE_CONTROL = 0.5  # mean Spearman correlation below which w is said to have
 class RunScores:
     """What a run's responses were worth.
 
+    label: what people call it. conditioned: one policy that is told w, not one expert per objective.
     vectors: (M, k), those at which this run was evaluated. rewards: seed -> (M, P, k), normalised.
-    likelihoods: seed -> (P', M, M), for all methods but the experts. responses: the score rows.
+    likelihoods: seed -> (P', M, M), if conditioned. responses: the score rows.
     """
 
     name: str
+    label: str
     method: str
+    conditioned: bool
     beta_w: float | None
     vectors: np.ndarray
     rewards: Mapping[int, np.ndarray]
@@ -116,7 +118,7 @@ def summarise(
     health = response_health(run.responses)
     summary: dict[str, Any] = {
         "method": run.method,
-        "label": run_label(run.name),
+        "label": run.label,
         "beta_w": run.beta_w,
         "vectors": run.vectors.tolist(),
         "seeds": seeds,

@@ -11,7 +11,7 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase
 
-from moa.preferences import build_prompt, uniform
+from moa.models.settings import LoraSettings
 
 ADAPTER = "adapter"  # the subfolder of an entry that holds one
 
@@ -40,18 +40,19 @@ def load_policy(base: Path, adapters: Sequence[Path] = (), dtype: str = "float32
     return model.eval()
 
 
-def add_adapter(model: Any, lora: dict[str, Any], seed: int) -> PeftModel:
+def add_adapter(model: Any, lora: LoraSettings, seed: int) -> PeftModel:
     """A new trainable adapter on a frozen policy; with it off, the model is that policy.
 
-    lora: rank, alpha, dropout, target_modules. B starts at zero, so training starts at the policy
-    below, which is therefore the reference of the losses (`model.disable_adapter()`).
+    B starts at zero, so training starts at the policy below, which is therefore the reference of the
+    losses (`model.disable_adapter()`).
     """
     torch.manual_seed(seed)
-    targets = lora["target_modules"]
+    targets = lora.target_modules
     config = LoraConfig(
-        r=lora["rank"],
-        lora_alpha=lora["alpha"],
-        lora_dropout=lora["dropout"],
+        r=lora.rank,
+        # Whole as PEFT has it, so that adapter_config.json says 128 for 128 and for 128.0.
+        lora_alpha=int(lora.alpha) if lora.alpha.is_integer() else lora.alpha,
+        lora_dropout=lora.dropout,
         target_modules=targets if isinstance(targets, str) else list(targets),
         task_type="CAUSAL_LM",
     )
@@ -70,37 +71,3 @@ def save_adapter(model: PeftModel, entry: Path) -> None:
         config.target_modules = sorted(config.target_modules)
     model.save_pretrained(entry / ADAPTER, selected_adapters=["default"])
     (entry / ADAPTER / "README.md").unlink()  # a template, with the path in it
-
-
-def truncate_prompt(
-    x: str, objectives: Sequence[str], tokenizer: PreTrainedTokenizerBase, max_tokens: int
-) -> str:
-    """Cut the front of x so that G(x, w) has at most max_tokens tokens; never the weight block.
-
-    Raises: ValueError if the weight block alone is too long.
-    """
-    even = uniform(len(objectives))
-    if len(tokenizer(build_prompt(x, objectives, even))["input_ids"]) <= max_tokens:
-        return x
-    room = max_tokens - len(tokenizer(build_prompt("", objectives, even))["input_ids"])
-    offsets = tokenizer(x, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
-    # Cutting changes how the seam is tokenised, so cut a little more until it really fits.
-    for keep in range(min(room, len(offsets)), 0, -1):
-        cut = x[offsets[-keep][0] :].lstrip()
-        if len(tokenizer(build_prompt(cut, objectives, even))["input_ids"]) <= max_tokens:
-            return cut
-    raise ValueError(
-        f"max_prompt_tokens is {max_tokens}, less than the weight block of {list(objectives)} needs: "
-        "raise policy.max_prompt_tokens"
-    )
-
-
-def common_prefix(sequences: Sequence[torch.Tensor]) -> int:
-    """Length of the longest common prefix of 1-D id tensors, leaving each at least one token."""
-    limit = min(len(s) for s in sequences) - 1
-    first = sequences[0][:limit]
-    for other in sequences[1:]:
-        differs = (first[: len(other)] != other[: len(first)]).nonzero()
-        if len(differs):
-            first = first[: int(differs[0])]
-    return len(first)

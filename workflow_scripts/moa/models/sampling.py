@@ -8,13 +8,57 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from transformers import DynamicCache
 
 NEXT_TURN_MARKERS = ("Human:", "Assistant:")
+
+
+class SamplingSettings(Protocol):
+    """What the settings of every stage that samples have."""
+
+    @property
+    def max_new_tokens(self) -> int: ...
+    @property
+    def temperature(self) -> float: ...
+    @property
+    def top_p(self) -> float: ...
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How responses are sampled. batch_size: prompts decoded together, which changes no response.
+
+    Raises: ValueError for a temperature or a nucleus that is no such thing.
+    """
+
+    max_new_tokens: int
+    temperature: float
+    top_p: float
+    eos_token_id: int
+    pad_token_id: int
+    batch_size: int
+
+    def __post_init__(self) -> None:
+        if not self.temperature > 0 or not 0 < self.top_p <= 1:
+            raise ValueError(
+                f"temperature {self.temperature} must be above 0, top_p {self.top_p} in (0, 1]"
+            )
+
+    @classmethod
+    def of(cls, settings: SamplingSettings, tokenizer: Any, batch_size: int) -> Sampling:
+        """As a stage's settings say; the special tokens are the tokenizer's."""
+        return cls(
+            settings.max_new_tokens,
+            settings.temperature,
+            settings.top_p,
+            tokenizer.eos_token_id,
+            tokenizer.pad_token_id,
+            batch_size,
+        )
 
 
 @dataclass(frozen=True)
@@ -32,7 +76,7 @@ class Response:
 def sample_streams(keys: Sequence[Sequence[int]], n_samples: int, length: int) -> np.ndarray:
     """Uniforms in [0, 1) for `generate`: one stream per key and sample, the same on any machine.
 
-    keys: B sequences of non-negative integers (seed, purpose, epoch, prompt id, ...).
+    keys: B sequences of non-negative integers (seed, `Stream`, step, prompt id, ...).
     Returns: (B, n_samples, length) float64.
     """
     draw = np.empty((len(keys), n_samples, length))
@@ -44,45 +88,32 @@ def sample_streams(keys: Sequence[Sequence[int]], n_samples: int, length: int) -
 
 @torch.no_grad()
 def generate(
-    model: Any,
-    prompt_ids: Sequence[torch.Tensor],
-    streams: np.ndarray,
-    *,
-    max_new_tokens: int,
-    temperature: float,
-    top_p: float,
-    eos_token_id: int,
-    pad_token_id: int,
-    batch_size: int,
+    model: Any, prompt_ids: Sequence[torch.Tensor], streams: np.ndarray, sampling: Sampling
 ) -> list[list[torch.Tensor]]:
     """Sample N responses to each of B prompts; dropout is off, and the mode is restored after.
 
-    prompt_ids: B 1-D id tensors. streams: (B, N, max_new_tokens) uniforms in [0, 1).
-    batch_size: prompts decoded together (so N x batch_size rows).
+    prompt_ids: B 1-D id tensors. streams: (B, N, max_new_tokens) uniforms in [0, 1); N responses
+    to a prompt are decoded together, so a batch has N x batch_size rows.
     Returns: B lists of N 1-D id tensors on the CPU, EOS included where emitted.
+    Raises: ValueError if the streams do not fit.
     """
-    if streams.shape[0] != len(prompt_ids) or streams.shape[2] < max_new_tokens:
+    if streams.shape[0] != len(prompt_ids) or streams.shape[2] < sampling.max_new_tokens:
         raise ValueError(
             f"streams has shape {streams.shape} for {len(prompt_ids)} prompts "
-            f"of {max_new_tokens} new tokens"
+            f"of {sampling.max_new_tokens} new tokens"
         )
-    if not temperature > 0 or not 0 < top_p <= 1:
-        raise ValueError(f"temperature {temperature} must be above 0, top_p {top_p} in (0, 1]")
     was_training = model.training
     model.eval()
     order = sorted(range(len(prompt_ids)), key=lambda i: len(prompt_ids[i]))
     results: list[list[torch.Tensor]] = [[] for _ in prompt_ids]
     try:
-        for start in range(0, len(order), batch_size):
-            chosen = order[start : start + batch_size]
+        for start in range(0, len(order), sampling.batch_size):
+            chosen = order[start : start + sampling.batch_size]
             sampled = _generate_batch(
                 model,
                 [prompt_ids[i] for i in chosen],
-                streams[chosen, :, :max_new_tokens],
-                temperature,
-                top_p,
-                eos_token_id,
-                pad_token_id,
+                streams[chosen, :, : sampling.max_new_tokens],
+                sampling,
             )
             for i, responses in zip(chosen, sampled, strict=True):
                 results[i] = responses
@@ -92,14 +123,9 @@ def generate(
 
 
 def _generate_batch(
-    model: Any,
-    prompts: list[torch.Tensor],
-    streams: np.ndarray,
-    temperature: float,
-    top_p: float,
-    eos: int,
-    pad: int,
+    model: Any, prompts: list[torch.Tensor], streams: np.ndarray, sampling: Sampling
 ) -> list[list[torch.Tensor]]:
+    eos, pad = sampling.eos_token_id, sampling.pad_token_id
     device = next(model.parameters()).device
     n_samples, max_new = streams.shape[1], streams.shape[2]
     width = max(len(p) for p in prompts)
@@ -129,7 +155,7 @@ def _generate_batch(
     going = torch.ones(len(uniforms), dtype=torch.bool, device=device)
 
     for step in range(max_new):
-        drawn = sample_tokens(logits, uniforms[alive, step], temperature, top_p)
+        drawn = sample_tokens(logits, uniforms[alive, step], sampling.temperature, sampling.top_p)
         drawn = torch.where(going, drawn, pad)
         tokens[alive, step] = drawn
         ended = going & (drawn == eos)

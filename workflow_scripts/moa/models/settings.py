@@ -38,8 +38,6 @@ class PromptSettings(Settings):
     dtype: Dtype = "float32"
     """Of the frozen weights; adapters are always trained in float32.
 
-    Mend: choose float32 or bfloat16.
-
     Paper: bfloat16."""
     max_prompt_tokens: Annotated[Whole, Field(ge=16)] = 512
     """Longer prompts are cut at the front of x, never in the weight block."""
@@ -69,7 +67,7 @@ class GenerationSettings(Settings):
     Mend: give a whole number from 1, or null for one job per run."""
 
 
-class EvaluationSettings(PromptSettings):
+class GenerationStage(PromptSettings):
     """What a job that asks a trained policy is told: `generation` and what `policy` says of prompts."""
 
     temperature: Positive

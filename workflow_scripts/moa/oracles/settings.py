@@ -6,20 +6,20 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from moa.runtime.settings import Flag, Settings, Text, Whole
+from moa.runtime.settings import Flag, KindSettings, Text, Whole
 
 Tokens = Annotated[Whole, Field(ge=8)]
 Template = Annotated[Text, Field(pattern=r"^([^{}]|\{prompt\}|\{response\})*$")]
 
 
-class SyntheticWorldOracle(Settings):
+class SyntheticWorldOracle(KindSettings):
     """The generated world's own reward for the objective of that name."""
 
     kind: Literal["synthetic_world"]
     """Exact rewards of the generated world."""
 
 
-class EmbeddingHeadOracle(Settings):
+class EmbeddingHeadOracle(KindSettings):
     """A linear head on sentence embeddings, fitted here on packaged human labels."""
 
     kind: Literal["embedding_head"]
@@ -30,7 +30,7 @@ class EmbeddingHeadOracle(Settings):
     """Of each text."""
 
 
-class ModelOracle(Settings):
+class ModelOracle(KindSettings):
     """What all reward models share."""
 
     model: Text
@@ -40,9 +40,7 @@ class ModelOracle(Settings):
     negate: Flag = False
     """True for a model whose lower output is better, such as a cost."""
     dtype: Literal["bfloat16", "float32"] = "bfloat16"
-    """Of its weights; the score head always computes in float32.
-
-    Mend: choose bfloat16 or float32."""
+    """Of its weights; the score head always computes in float32."""
 
 
 class BeaverOracle(ModelOracle):
@@ -77,7 +75,7 @@ class SequenceClassifierOracle(ModelOracle):
     """Of prompt and response, if the model takes as many; more are cut at the front of x."""
 
 
-class PythonCallableOracle(Settings):
+class PythonCallableOracle(KindSettings):
     """A function of your own."""
 
     kind: Literal["python_callable"]

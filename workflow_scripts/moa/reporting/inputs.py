@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from moa.oracles.scale import RewardScale
+
 Inputs = Mapping[str, Path]
 
 
@@ -29,12 +31,10 @@ def read_scores(inputs: Inputs, metrics: Mapping[str, Any]) -> pd.DataFrame:
 def read_curves(inputs: Inputs, metrics: Mapping[str, Any]) -> pd.DataFrame:
     """A row per logged step: run, seed, part, step, progress, norm_<objective>, losses, ...
 
-    part: an RLHF expert's objective, RiC's stage, else empty. Rewarded Soups logs nothing of its own.
+    part: an RLHF expert's objective, RiC's stage, else empty.
     """
     parts = []
     for run, seed, part, folder in _of(inputs, "trained"):
-        if metrics["runs"][run]["method"] == "rewarded_soups":
-            continue
         lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
         frame = pd.DataFrame(lines).assign(run=run, seed=seed)
         if "part" not in frame:
@@ -44,7 +44,7 @@ def read_curves(inputs: Inputs, metrics: Mapping[str, Any]) -> pd.DataFrame:
         frame["progress"] = frame["step"] / last.where(last > 0, 1)
         parts.append(frame)
     curves = pd.concat(parts, ignore_index=True)
-    return _normalise(curves, "reward_", metrics).sort_values(["run", "seed", "part", "step"])
+    return _normalise(curves, metrics).sort_values(["run", "seed", "part", "step"])
 
 
 def read_explored(inputs: Inputs, metrics: Mapping[str, Any]) -> pd.DataFrame:
@@ -53,7 +53,7 @@ def read_explored(inputs: Inputs, metrics: Mapping[str, Any]) -> pd.DataFrame:
         pd.read_parquet(folder / "explored.parquet").assign(run=run, seed=seed)
         for run, seed, _part, folder in _of(inputs, "trained")
     ]
-    return _normalise(pd.concat(parts, ignore_index=True), "raw_", metrics)
+    return _normalise(pd.concat(parts, ignore_index=True), metrics)
 
 
 READERS = {"scores": read_scores, "curves": read_curves, "explored": read_explored}
@@ -67,12 +67,12 @@ def _of(inputs: Inputs, kind: str) -> Iterator[tuple[str, int, str, Path]]:
             yield rest[0], int(rest[1]), "".join(rest[2:]), folder
 
 
-def _normalise(frame: pd.DataFrame, prefix: str, metrics: Mapping[str, Any]) -> pd.DataFrame:
-    """`<prefix><objective>` -> `norm_<objective>`; NaN where a column is missing."""
+def _normalise(frame: pd.DataFrame, metrics: Mapping[str, Any]) -> pd.DataFrame:
+    """`raw_<objective>` -> `norm_<objective>`; NaN where a column is missing."""
     stats = metrics["normalisation"]
-    for objective, mean, std in zip(
-        metrics["objectives"], stats["mean"], stats["std"], strict=True
-    ):
-        raw = frame.get(prefix + objective, np.nan)
-        frame[f"norm_{objective}"] = (raw - mean) / std
-    return frame.drop(columns=[c for c in frame.columns if str(c).startswith(prefix)])
+    scale = RewardScale(
+        tuple(metrics["objectives"]), np.array(stats["mean"]), np.array(stats["std"])
+    )
+    raw = frame.reindex(columns=scale.raw_columns).to_numpy(dtype=np.float64)
+    frame[scale.norm_columns] = scale.normalise(raw)
+    return frame.drop(columns=[c for c in frame.columns if str(c).startswith("raw_")])

@@ -17,7 +17,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import metadata
@@ -26,6 +26,7 @@ from typing import Any
 
 from moa.runtime.attempts import read_attempts
 from moa.runtime.files import file_digest, timestamp, write_json
+from moa.runtime.settings import OperationSettings
 
 MANIFEST = "manifest.json"
 SEAL = ".manifest.json"  # the manifest again, out of the workflow manager's sight
@@ -56,8 +57,8 @@ class Job:
         return self.spec["params"]
 
     @property
-    def operation(self) -> dict[str, Any]:
-        return self.spec["operation"]
+    def operation(self) -> OperationSettings:
+        return OperationSettings.model_validate(self.spec["operation"])
 
     @property
     def seed(self) -> int:
@@ -113,10 +114,15 @@ def publishing(spec: dict[str, Any], out: Path) -> Iterator[Job]:
         shutil.copyfile(work / "log.txt", staging / "log.txt")
     write_json(staging / "spec.json", spec)
     _open_to_readers(staging)
-    write_json(staging / MANIFEST, _manifest(job, started, work))
+    put_in_store(staging, out, _manifest(job, started, work))
+    shutil.rmtree(work, ignore_errors=True)
+
+
+def put_in_store(staging: Path, out: Path, manifest: Mapping[str, Any]) -> None:
+    """Write the manifest and its seal into a finished folder and rename it into the store."""
+    write_json(staging / MANIFEST, manifest)
     shutil.copyfile(staging / MANIFEST, staging / SEAL)
     _move_into_place(staging, out)
-    shutil.rmtree(work, ignore_errors=True)
 
 
 def restore(out: Path, planned: float) -> bool:

@@ -34,6 +34,13 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
+class KindSettings(Settings):
+    """An entry whose `kind` names the file that implements it; each kind has keys of its own."""
+
+    kind: Text
+    """The name of a file of the room."""
+
+
 class OperationSettings(Settings):
     """How jobs run. Enters no key, since it changes no result."""
 
@@ -47,6 +54,4 @@ class OperationSettings(Settings):
     """Processes of a training job, one per GPU; batches have the same content for any number."""
     oracle_placement: Placement = "same_gpu"
     """Where model oracles are while a policy is trained: same_gpu; second_gpu, one more GPU per process;
-    cpu_offload, in host memory, and on the GPU only while they score.
-
-    Mend: choose same_gpu, second_gpu or cpu_offload."""
+    cpu_offload, in host memory, and on the GPU only while they score."""

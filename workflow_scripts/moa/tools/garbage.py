@@ -23,7 +23,8 @@ import yaml
 from moa.runtime.attempts import ATTEMPTS
 from moa.runtime.locks import LOCK, is_locked
 from moa.runtime.publishing import is_published, work_folder
-from moa.workflow.entries import SCRIPTS, Entry
+from moa.workflow.entries import Entry
+from moa.workflow.stages import STAGES
 
 _ENTRY = re.compile(r"[A-Za-z0-9_-]+-([0-9a-f]{12})")
 _WORK = re.compile(r"[0-9a-f]{12}")
@@ -44,7 +45,8 @@ PLANNED, RUNNING, NEEDED, YOUNG = (
 class Folder:
     """kind: entry, unpublished, work or hidden. key: empty if hidden. changed: Unix time.
 
-    kept, garbage: the reason for the one or the other; the other is empty.
+    links: keys of other entries that symbolic links in it lead into, as adopted ones have where a file
+    system has no hard links. kept, garbage: the reason for the one or the other; the other is empty.
     """
 
     path: Path
@@ -53,6 +55,7 @@ class Folder:
     spec: Mapping[str, Any]
     size: int
     changed: float
+    links: frozenset[str] = frozenset()
     kept: str = ""
     garbage: str = ""
 
@@ -124,7 +127,9 @@ def _judge(
             kept[f.path] = YOUNG
     todo = [f for f in folders if kept.get(f.path) in (PLANNED, RUNNING)]
     while todo:
-        needed = {rel.rsplit("-", 1)[1] for rel in todo.pop().spec.get("inputs", {}).values()}
+        folder = todo.pop()
+        inputs = {rel.rsplit("-", 1)[1] for rel in folder.spec.get("inputs", {}).values()}
+        needed = inputs | folder.links
         for f in folders:
             if f.key in needed and f.path not in kept:
                 kept[f.path] = NEEDED
@@ -157,7 +162,7 @@ def _reason(folder: Folder, planned: list[Entry]) -> str:
 
 def _folders(store: Path) -> list[Folder]:
     found = []
-    for stage in SCRIPTS:
+    for stage in STAGES:
         for path in _subfolders(store / stage):
             if match := _ENTRY.fullmatch(path.name):
                 kind = "entry" if is_published(path) else "unpublished"
@@ -180,13 +185,20 @@ def _subfolders(folder: Path) -> list[Path]:
 
 def _folder(path: Path, kind: str, key: str) -> Folder:
     """Its size in bytes, when anything in it last changed, and its spec.json if it has one."""
-    size, changed, spec = 0, 0.0, {}
+    size, changed, spec, links = 0, 0.0, {}, set()
     with suppress(FileNotFoundError):
         spec = json.loads((path / "spec.json").read_text())
     for parent, _, names in os.walk(path):
         for name in (".", *names):
             with suppress(FileNotFoundError):  # a running job removes its older checkpoints
-                info = os.lstat(os.path.join(parent, name))
+                file = os.path.join(parent, name)
+                info = os.lstat(file)
+                if stat.S_ISLNK(info.st_mode):
+                    links |= {
+                        m[1]
+                        for part in Path(os.readlink(file)).parts
+                        if (m := _ENTRY.fullmatch(part))
+                    }
                 size += info.st_size if stat.S_ISREG(info.st_mode) else 0
                 changed = max(changed, info.st_ctime)  # unlike st_mtime, it tells of a rename
-    return Folder(path, kind, key, spec, size, changed)
+    return Folder(path, kind, key, spec, size, changed, frozenset(links))

@@ -18,6 +18,7 @@ from moa.runtime.publishing import is_published, read_manifest, work_folder
 from moa.tools.terminal import duration
 from moa.workflow.entries import Entry
 from moa.workflow.plan import Plan
+from moa.workflow.stages import STAGES
 
 DONE, RUNNING, FAILED, WAITING, NOT_BEGUN = STATES = (
     "done",
@@ -45,7 +46,7 @@ class Status:
 
     def __init__(self, plan: Plan, now: float) -> None:
         self.plan, self.now = plan, now
-        self.store = Path(plan.config["store"])
+        self.store = Path(plan.config.store)
         self.states = {rel: job_state(self.store, a) for rel, a in plan.entries.items()}
 
     def rows(self, task: str) -> list[tuple[str, ...]]:
@@ -63,7 +64,10 @@ class Status:
     def summary(self) -> str:
         """How many jobs there are in each state, figures and tables among them."""
         count = Counter(job.state for job in self.states.values())
-        return f"{len(self.states)} jobs: " + ", ".join(f"{count[s]} {s}" for s in STATES)
+        text = f"{len(self.states)} jobs: " + ", ".join(f"{count[s]} {s}" for s in STATES)
+        done = [rel for rel, job in self.states.items() if job.state == DONE]
+        adopted = sum("adopted" in read_manifest(self.store / rel) for rel in done)
+        return text + (f"; {adopted} of those done were adopted" if adopted else "")
 
     def failures(self) -> list[str]:
         """Of each failed job: what it is, where its log is, and the last line of its message."""
@@ -125,8 +129,8 @@ def job_state(store: Path, entry: Entry) -> JobState:
 
 def part_of(job: Entry) -> str:
     """What tells a job from others of its stage and run: an objective, the numbers of its vectors."""
-    if job.stage == "expert":
-        return job.spec["params"]["objective"]
+    if objective := job.spec["params"].get("objective"):
+        return objective
     block = re.search(r"-v(\d+-\d+)$", job.name)
     return block[1] if block else ""
 
@@ -135,7 +139,7 @@ def own_jobs(ends: list[Entry]) -> list[Entry]:
     """What a run's seed has for itself: training after SFT, generation, and its ends."""
     generated = [a for end in ends for a in end.inputs.values() if a.stage == "generate"]
     before = [a for job in generated for a in job.inputs.values()]
-    trained = [a for a in before if a.stage in ("online", "expert", "ric")]
+    trained = [a for a in before if STAGES[a.stage].with_oracles]
     return list({a.rel: a for a in [*trained, *generated, *ends]}.values())
 
 
@@ -176,7 +180,7 @@ def last_rewards(store: Path, entry: Entry) -> dict[str, float]:
         rounds = sorted(checkpoints.glob("round*/sampled.json"), key=lambda p: p.stat().st_mtime)
         lines = [json.loads(path.read_text()) for path in rounds]
     for line in reversed(lines):
-        rewards = {k.removeprefix("reward_"): v for k, v in line.items() if k.startswith("reward_")}
+        rewards = {k.removeprefix("raw_"): v for k, v in line.items() if k.startswith("raw_")}
         if rewards:
             return rewards
     return {}

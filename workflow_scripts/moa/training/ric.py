@@ -10,65 +10,69 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 from peft import PeftModel, set_peft_model_state_dict
 from safetensors.torch import load_file
 from transformers import PreTrainedTokenizerBase
 
 from moa.models.goals import build_goal_prompt, preference_to_goal, reaches_quantile
-from moa.models.policies import ADAPTER, save_adapter, truncate_prompt
-from moa.models.sampling import clean_response, generate, sample_streams
+from moa.models.policies import ADAPTER, save_adapter
+from moa.models.prompts import distinct_prompts, encode, truncate_prompt
+from moa.models.sampling import Sampling, clean_response, generate, sample_streams
+from moa.models.streams import Stream
 from moa.oracles.base import Oracle, score_all
+from moa.oracles.scale import RewardScale
 from moa.preferences import sample_weights
 from moa.runtime.errors import JobError
 from moa.runtime.files import write_json
 from moa.runtime.job import log
 from moa.runtime.progress import Progress
 from moa.runtime.shards import in_shards
+from moa.training.loop import TrainingRun
 from moa.training.processes import processes, shared
+from moa.training.settings import RiCStage
 from moa.training.sft import tokenize_example, train_sft
 from moa.training.step_log import METRICS
 
 SHARD = 512  # prompts of a round that a kill can lose
-WEIGHTS, RESPONSES = 4, 5  # what a random stream is for; 1 to 3 belong to other stages
 
 
 @dataclass
 class RiC:
-    """All that the stages share. settings: the config's `ric` section, resolved.
+    """All that the stages share.
 
     offline: the scored responses of the dataset, with prompt_id, prompt, response and
-    norm_<objective>. mean, std: (K,) of the raw offline rewards.
+    norm_<objective>.
     """
 
     model: PeftModel
     tokenizer: PreTrainedTokenizerBase
-    objectives: Sequence[str]
     oracles: Sequence[Oracle]
     offline: pd.DataFrame
-    mean: np.ndarray
-    std: np.ndarray
-    settings: dict[str, Any]
-    operation: dict[str, Any]
-    checkpoints: Path
-    seed: int
+    scale: RewardScale
+    settings: RiCStage
+    run: TrainingRun
+
+    @property
+    def objectives(self) -> tuple[str, ...]:
+        return self.scale.objectives
 
     @property
     def rewards(self) -> list[str]:
-        return [f"norm_{name}" for name in self.objectives]
+        return self.scale.norm_columns
 
     def goals(self) -> dict[str, Any]:
         """The rule and the range of each objective offline, which map a preference to a goal."""
         seen = self.offline[self.rewards].to_numpy()
         return {
-            "rule": self.settings["goal"],
+            "rule": self.settings.goal,
             "low": seen.min(axis=0).tolist(),
             "high": seen.max(axis=0).tolist(),
         }
@@ -77,22 +81,26 @@ class RiC:
         """All stages, each resumed or skipped if it was done. Returns: the path of metrics.jsonl."""
         s = self.settings
         lines = self._stage("offline", s, lambda: self.offline)
-        constant = {
-            "epochs": s["round_epochs"],
-            "learning_rate": s["round_learning_rate"],
-            "scheduler": "constant",
-            "warmup_ratio": 0.0,
-        }
-        for n in range(1, s["rounds"] + 1):
-            lines += self._stage(f"round{n}", {**s, **constant}, lambda n=n: self._round(n))
-        path = self.checkpoints / METRICS
+        constant = s.model_copy(
+            update={
+                "epochs": s.round_epochs,
+                "learning_rate": s.round_learning_rate,
+                "scheduler": "constant",
+                "warmup_ratio": 0.0,
+            }
+        )
+        for n in range(1, s.rounds + 1):
+            lines += self._stage(f"round{n}", constant, partial(self._round, n))
+        path = self.run.checkpoints / METRICS
         if processes().is_main_process:
             path.write_text("".join(json.dumps(line, sort_keys=True) + "\n" for line in lines))
         return path
 
-    def _stage(self, part: str, settings: dict[str, Any], rows: Any) -> list[dict[str, Any]]:
+    def _stage(
+        self, part: str, settings: RiCStage, rows: Callable[[], pd.DataFrame]
+    ) -> list[dict[str, Any]]:
         """Train one stage unless its adapter is there. Returns: its log lines."""
-        folder, job = self.checkpoints / part, processes()
+        folder, job = self.run.checkpoints / part, processes()
         done, table = folder / "done", folder / "examples.parquet"
         finished, sampled = done.is_dir(), table.exists()
         job.wait_for_everyone()  # all have looked before one of them writes
@@ -112,10 +120,8 @@ class RiC:
                 self.tokenizer,
                 self._examples(pd.read_parquet(table)),
                 settings,
-                self.operation,
-                checkpoints=folder / "checkpoints",
-                seed=self.seed,
-                title=f"RiC {part}",
+                settings.dtype,
+                replace(self.run, checkpoints=folder / "checkpoints", title=f"RiC {part}"),
             )
             if job.is_main_process:
                 half = folder / "half"
@@ -135,16 +141,16 @@ class RiC:
         for prompt, response, goal in zip(
             rows["prompt"], rows["response"], rows[self.rewards].to_numpy(), strict=True
         ):
-            x = truncate_prompt(prompt, self.objectives, self.tokenizer, s["max_prompt_tokens"])
+            x = truncate_prompt(prompt, self.objectives, self.tokenizer, s.max_prompt_tokens)
             text = build_goal_prompt(x, self.objectives, goal)
-            examples.append(tokenize_example(text, response, self.tokenizer, s["max_new_tokens"]))
+            examples.append(tokenize_example(text, response, self.tokenizer, s.max_new_tokens))
         return examples
 
     def _round(self, n: int) -> pd.DataFrame:
         """Sample, score and filter: a round's training rows."""
         sampled = self._sample(n)
         seen = self.offline[self.rewards].to_numpy()
-        quantile = self.settings["quantile"]
+        quantile = self.settings.quantile
         kept = sampled[reaches_quantile(sampled[self.rewards].to_numpy(), seen, quantile)]
         kept = kept[kept["response"] != ""]
         good = self.offline[reaches_quantile(seen, seen, quantile)]
@@ -155,11 +161,11 @@ class RiC:
             )
         if processes().is_main_process:
             write_json(
-                self.checkpoints / f"round{n}" / "sampled.json",
+                self.run.checkpoints / f"round{n}" / "sampled.json",
                 {
                     "sampled": len(sampled),
                     "kept": len(kept),
-                    **{f"reward_{o}": float(sampled[f"raw_{o}"].mean()) for o in self.objectives},
+                    **{name: float(sampled[name].mean()) for name in self.scale.raw_columns},
                 },
             )
         log.info("RiC round %d: kept %d of %d samples", n, len(kept), len(sampled))
@@ -168,8 +174,12 @@ class RiC:
 
     def _sample(self, n: int) -> pd.DataFrame:
         """One response per train prompt under a goal that a random preference asks for."""
-        prompts = self.offline.drop_duplicates("prompt_id").sort_values("prompt_id")
-        rows = prompts[["prompt_id", "prompt"]].to_dict("records")
+        rows = distinct_prompts(
+            self.offline,
+            self.objectives,
+            self.tokenizer,
+            self.settings.max_prompt_tokens,
+        )
         bar = Progress(len(rows), f"RiC round {n} samples", "responses")
 
         def make(part: slice) -> pd.DataFrame:
@@ -177,10 +187,9 @@ class RiC:
             bar.update(len(answered))
             return pd.DataFrame(answered)
 
-        sampled = in_shards(self.checkpoints / f"round{n}", "sampled", len(rows), SHARD, make)
+        sampled = in_shards(self.run.checkpoints / f"round{n}", "sampled", len(rows), SHARD, make)
         bar.close()
-        raw = sampled[[f"raw_{name}" for name in self.objectives]].to_numpy()
-        sampled[self.rewards] = (raw - self.mean) / self.std
+        sampled[self.rewards] = self.scale.normalise(sampled[self.scale.raw_columns].to_numpy())
         return sampled
 
     def _answer(self, n: int, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -188,30 +197,26 @@ class RiC:
         s, goals = self.settings, self.goals()
         texts, keys = [], []
         for row in rows:
-            i = int(row["prompt_id"])
-            rng = np.random.default_rng([self.seed, WEIGHTS, n, i])
-            w = sample_weights(1, s["alpha"], len(self.objectives), rng, s["decimals"])[0]
-            x = truncate_prompt(
-                row["prompt"], self.objectives, self.tokenizer, s["max_prompt_tokens"]
-            )
+            i = row["prompt_id"]
+            rng = np.random.default_rng([self.run.seed, Stream.RIC_WEIGHTS, n, i])
+            w = sample_weights(1, s.alpha, len(self.objectives), rng, s.decimals)[0]
             wanted = preference_to_goal(w, goals["low"], goals["high"], goals["rule"])
-            texts.append(build_goal_prompt(x, self.objectives, wanted))
-            keys.append((self.seed, RESPONSES, n, i))
+            texts.append(build_goal_prompt(row["x"], self.objectives, wanted))
+            keys.append((self.run.seed, Stream.RIC_RESPONSES, n, i))
         sampled = generate(
             self.model,
-            [torch.tensor(ids) for ids in self.tokenizer(texts)["input_ids"]],
-            sample_streams(keys, 1, s["max_new_tokens"]),
-            max_new_tokens=s["max_new_tokens"],
-            temperature=s["temperature"],
-            top_p=s["top_p"],
-            eos_token_id=self.tokenizer.eos_token_id,
-            pad_token_id=self.tokenizer.pad_token_id,
-            batch_size=s["micro_batch_size"],
+            encode(texts, self.tokenizer),
+            sample_streams(keys, 1, s.max_new_tokens),
+            Sampling.of(s, self.tokenizer, s.micro_batch_size),
         )
         responses = [clean_response(one[0], self.tokenizer).text for one in sampled]
         raw = score_all(self.oracles, [row["prompt"] for row in rows], responses)
-        names = [f"raw_{name}" for name in self.objectives]
         return [
-            {**row, "response": y, **dict(zip(names, map(float, r), strict=True))}
-            for row, y, r in zip(rows, responses, raw, strict=True)
+            {
+                "prompt_id": row["prompt_id"],
+                "prompt": row["prompt"],
+                "response": response,
+                **dict(zip(self.scale.raw_columns, map(float, rewards), strict=True)),
+            }
+            for row, response, rewards in zip(rows, responses, raw, strict=True)
         ]

@@ -22,12 +22,13 @@ from torch.utils.data import Sampler
 from transformers import PreTrainedTokenizerBase
 from trl import RLOOConfig, RLOOTrainer
 
-from moa.models.sampling import clean_response, generate, sample_streams
+from moa.models.sampling import Sampling, clean_response, generate, sample_streams
+from moa.models.streams import Stream
 from moa.oracles.base import Oracle, score_all
+from moa.oracles.scale import RewardScale
 from moa.preferences import build_prompt, uniform
-from moa.training.loop import argument_values, train
-
-RESPONSES = 6  # what a random stream is for; 1 to 5 belong to other stages
+from moa.training.loop import TrainingRun, argument_values, train
+from moa.training.settings import ExpertStage
 
 
 class EpochOrder(Sampler[int]):
@@ -50,12 +51,11 @@ class EpochOrder(Sampler[int]):
 class ExpertTrainer(RLOOTrainer):
     """RLOOTrainer that samples by `moa.models.sampling`, and logs what is the same in equal runs.
 
-    settings: the config's `experts` section, resolved. A row of its data has `prompt`, `prompt_id`
-    and what the reward function takes.
+    A row of its data has `prompt`, `prompt_id` and what the reward function takes.
     """
 
     def __init__(
-        self, objective: str, settings: dict[str, Any], run_seed: int, **arguments: Any
+        self, objective: str, settings: ExpertStage, run_seed: int, **arguments: Any
     ) -> None:
         self.objective, self.settings, self.run_seed = objective, settings, run_seed
         super().__init__(**arguments)
@@ -70,27 +70,21 @@ class ExpertTrainer(RLOOTrainer):
 
     def _generate_single_turn(self, prompt_ids: Any, images: Any, fields: Any) -> list[list[int]]:
         """One response per row; TRL repeats each prompt `generations` times in a row."""
-        s, n = self.settings, self.settings["generations"]
-        step = self.state.global_step
-        keys = [(self.run_seed, RESPONSES, step, i) for i in self._sampled_ids[::n]]
+        s, n, step = self.settings, self.settings.generations, self.state.global_step
+        keys = [(self.run_seed, Stream.EXPERT_RESPONSES, step, i) for i in self._sampled_ids[::n]]
         sampled = generate(
             self.accelerator.unwrap_model(self.model),
             [torch.tensor(ids) for ids in prompt_ids[::n]],
-            sample_streams(keys, n, s["max_new_tokens"]),
-            max_new_tokens=s["max_new_tokens"],
-            temperature=s["temperature"],
-            top_p=s["top_p"],
-            eos_token_id=self.processing_class.eos_token_id,
-            pad_token_id=self.processing_class.pad_token_id,
-            batch_size=s["micro_batch_size"],
+            sample_streams(keys, n, s.max_new_tokens),
+            Sampling.of(s, self.processing_class, s.micro_batch_size),
         )
         return [ids.tolist() for responses in sampled for ids in responses]
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Keep reward, KL and length; TRL's own lines hold step times, which no key explains."""
-        figures = self._metrics["train"]
+        figures, raw = self._metrics["train"], f"raw_{self.objective}"
         kept = {
-            f"reward_{self.objective}": figures.pop("reward_raw", []),
+            raw: figures.pop(raw, []),
             "kl": figures.pop("kl", []),
             "tokens": figures.pop("completions/mean_length", []),
             "finished": [1 - share for share in figures.pop("completions/clipped_ratio", [])],
@@ -106,25 +100,21 @@ def train_expert(
     rows: Sequence[dict[str, Any]],
     objectives: Sequence[str],
     oracle: Oracle,
-    mean: float,
-    std: float,
-    settings: dict[str, Any],
-    operation: dict[str, Any],
-    *,
-    checkpoints: Path,
-    seed: int,
-    title: str,
+    scale: RewardScale,
+    settings: ExpertStage,
+    run: TrainingRun,
 ) -> Path:
     """Train the adapter of `model` for one oracle's normalised reward; the rest is the reference.
 
-    rows: as `moa.training.online.training_rows` gives them. mean, std: of the oracle's offline
-    rewards. settings: the config's `experts` section, resolved. Returns: the path of metrics.jsonl.
+    rows: as `distinct_prompts` gives them. objectives: all of the task's, which stand in the prompt.
+    scale: the one that holds the oracle's objective. Returns: the path of metrics.jsonl.
     """
+    own, raw_name = scale.of(oracle.objective), f"raw_{oracle.objective}"
     even = uniform(len(objectives))
     dataset = Dataset.from_list(
         [
             {
-                "prompt": build_prompt(row["x"], objectives, even, settings["decimals"]),
+                "prompt": build_prompt(row["x"], objectives, even, settings.decimals),
                 "raw_prompt": row["prompt"],
                 "prompt_id": row["prompt_id"],
             }
@@ -137,26 +127,26 @@ def train_expert(
     ) -> list[float]:
         texts = [clean_response(torch.tensor(ids), tokenizer).text for ids in completion_ids]
         raw = score_all([oracle], list(raw_prompt), texts)[:, 0]
-        log_metric("reward_raw", float(np.mean(gather_object(raw.tolist()))))
-        return ((raw - mean) / std).tolist()
+        log_metric(raw_name, float(np.mean(gather_object(raw.tolist()))))
+        return own.normalise(raw).tolist()
 
-    values = argument_values(settings, operation, checkpoints, seed)
-    values["per_device_train_batch_size"] *= settings["generations"]  # TRL counts responses
+    values = argument_values(settings, settings.dtype, run)
+    values["per_device_train_batch_size"] *= settings.generations  # TRL counts responses
     trainer = ExpertTrainer(
         oracle.objective,
         settings,
-        seed,
+        run.seed,
         model=model,
         reward_funcs=reward,
         args=RLOOConfig(
             **values,
-            beta=settings["kl"],
-            num_generations=settings["generations"],
-            max_completion_length=settings["max_new_tokens"],
-            temperature=settings["temperature"],
-            top_p=settings["top_p"],
+            beta=settings.kl,
+            num_generations=settings.generations,
+            max_completion_length=settings.max_new_tokens,
+            temperature=settings.temperature,
+            top_p=settings.top_p,
         ),
         train_dataset=dataset,
         processing_class=tokenizer,
     )
-    return train(trainer, checkpoints, title, settings, operation)
+    return train(trainer, run, settings.logging_steps)

@@ -13,7 +13,12 @@ from moa.runtime.settings import Flag, Natural, Number, Positive, Settings, Shar
 
 
 class OptimizerSettings(Settings):
-    """What every trainer does with its gradient."""
+    """What every trainer does with its gradient, and for how long."""
+
+    epochs: Positive
+    """Passes over the data; a fraction is allowed."""
+    learning_rate: Positive
+    """Adam's peak rate."""
 
     batch_size: Natural = 64
     """Prompts per optimizer step.
@@ -23,8 +28,6 @@ class OptimizerSettings(Settings):
     """Prompts per forward pass; must divide batch_size."""
     scheduler: Literal["cosine", "linear", "constant", "constant_with_warmup"] = "cosine"
     """Learning rate schedule.
-
-    Mend: choose cosine, linear, constant or constant_with_warmup.
 
     Paper: cosine."""
     warmup_ratio: Share = 0.1
@@ -43,9 +46,7 @@ class SFTSettings(OptimizerSettings):
     """Supervised fine-tuning under random preference vectors."""
 
     response: Literal["chosen", "routed"] = "chosen"
-    """chosen = the dataset's; routed = the candidate that the routed oracle scores best.
-
-    Mend: choose chosen or routed."""
+    """chosen = the dataset's; routed = the candidate that the routed oracle scores best."""
     alpha: Positive = 0.5
     """Dirichlet concentration of the preference vectors.
 
@@ -76,9 +77,7 @@ class OnlineSettings(SampledSettings):
 
     labels: Literal["per_objective", "scalarised"] = "per_objective"
     """per_objective = one weighted DPO loss per objective; scalarised = one pair labelled by the weighted
-    reward.
-
-    Mend: choose per_objective or scalarised."""
+    reward."""
     beta_c: Positive = 0.1
     """DPO temperature of the alignment term.
 
@@ -96,9 +95,7 @@ class OnlineSettings(SampledSettings):
 
     Paper: drawn freely."""
     ties: Literal["skip", "first", "split"] = "skip"
-    """What an objective that rates both responses alike contributes.
-
-    Mend: choose skip, first or split."""
+    """What an objective that rates both responses alike contributes."""
     alpha: Positive = 0.5
     """Dirichlet concentration of the preference vectors.
 
@@ -133,18 +130,14 @@ class ExpertSettings(ExpertTraining):
     vector (rewarded_soups)."""
 
     merge: Literal["exact", "factors"] = "exact"
-    """exact = the weighted sum of the experts' weight changes; factors = A and B averaged apart.
-
-    Mend: choose exact or factors."""
+    """exact = the weighted sum of the experts' weight changes; factors = A and B averaged apart."""
 
 
 class RiCSettings(SampledSettings):
     """Rewards-in-Context, an offline stage and online rounds."""
 
     goal: Literal["l2", "linf", "linear"] = "l2"
-    """How w becomes desired scores, by the norm that divides it.
-
-    Mend: choose l2, linf or linear."""
+    """How w becomes desired scores, by the norm that divides it."""
     rounds: Annotated[Whole, Field(ge=0)] = 2
     """Online rounds after the offline stage."""
     quantile: Annotated[Number, Field(ge=0, le=1)] = 0.7

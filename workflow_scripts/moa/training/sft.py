@@ -11,14 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from datasets import Dataset
 from transformers import PreTrainedTokenizerBase
 from trl import SFTConfig, SFTTrainer
 
-from moa.models.policies import truncate_prompt
+from moa.models.prompts import truncate_prompt
+from moa.oracles.scale import RewardScale
 from moa.preferences import build_prompt, sample_weights
 from moa.training.batches import SharedBatches
-from moa.training.loop import argument_values, train
+from moa.training.loop import TrainingRun, argument_values, train
+from moa.training.settings import OptimizerSettings, SFTStage
 
 
 class ResponseTrainer(SharedBatches, SFTTrainer):
@@ -45,61 +48,68 @@ def tokenize_example(
 
 
 def conditioned_examples(
-    rows: Sequence[dict[str, Any]],
+    data: pd.DataFrame,
     objectives: Sequence[str],
-    settings: dict[str, Any],
+    settings: SFTStage,
     tokenizer: PreTrainedTokenizerBase,
     seed: int,
 ) -> list[dict[str, list[int]]]:
     """SFT examples of a task: each row's response under a w drawn from Dirichlet(alpha).
 
-    rows: dicts with `prompt`, `prompt_id`, `chosen`, `rejected`; with `response: routed` also
-    `rewards`, a list per candidate of K normalised offline rewards.
-    settings: response (`chosen` or `routed`), alpha, decimals, max_prompt_tokens, max_new_tokens.
+    data: rows with `prompt`, `prompt_id`, `chosen`, `rejected`; with `response: routed` also
+    `rewards`, as `candidate_rewards` gives them.
     `routed` draws the paper's routing variable, objective k with probability w_k, and takes the
     candidate that oracle k scores best: the policy then starts with some dependence on w.
     """
     examples = []
-    for row in rows:
+    for row in data.to_dict("records"):
         rng = np.random.default_rng([seed, row["prompt_id"], _text_id(row["chosen"])])
-        w = sample_weights(1, settings["alpha"], len(objectives), rng, settings["decimals"])[0]
+        w = sample_weights(1, settings.alpha, len(objectives), rng, settings.decimals)[0]
         response = row["chosen"]
-        if settings["response"] == "routed":
+        if settings.response == "routed":
             k = int(rng.choice(len(objectives), p=w / w.sum()))
             candidates = [y for y in (row["chosen"], row["rejected"]) if y]
             response = candidates[int(np.argmax([scores[k] for scores in row["rewards"]]))]
-        x = truncate_prompt(row["prompt"], objectives, tokenizer, settings["max_prompt_tokens"])
-        prompt = build_prompt(x, objectives, list(w), settings["decimals"])
-        examples.append(tokenize_example(prompt, response, tokenizer, settings["max_new_tokens"]))
+        x = truncate_prompt(row["prompt"], objectives, tokenizer, settings.max_prompt_tokens)
+        prompt = build_prompt(x, objectives, list(w), settings.decimals)
+        examples.append(tokenize_example(prompt, response, tokenizer, settings.max_new_tokens))
     return examples
+
+
+def candidate_rewards(folder: Path, scale: RewardScale) -> pd.Series:
+    """Per data row, a list over its candidates of K normalised rewards.
+
+    folder: the entry of the offline rewards.
+    """
+    offline = pd.read_parquet(folder / "offline_rewards.parquet").sort_values("candidate")
+    raw = offline[scale.raw_columns].to_numpy()
+    offline["normalised"] = list(np.round(scale.normalise(raw), 12).tolist())
+    return offline.groupby("row")["normalised"].agg(list)
 
 
 def train_sft(
     model: Any,
     tokenizer: PreTrainedTokenizerBase,
     examples: list[dict[str, list[int]]],
-    settings: dict[str, Any],
-    operation: dict[str, Any],
-    *,
-    checkpoints: Path,
-    seed: int,
-    title: str,
+    settings: OptimizerSettings,
+    dtype: str,
+    run: TrainingRun,
 ) -> Path:
     """Train `model` (with an adapter, or all its weights) in place on tokenised examples.
 
-    Returns: the path of `metrics.jsonl`.
+    dtype: of the weights that stay frozen. Returns: the path of `metrics.jsonl`.
     """
     trainer = ResponseTrainer(
         model=model,
         args=SFTConfig(
-            **argument_values(settings, operation, checkpoints, seed),
+            **argument_values(settings, dtype, run),
             max_length=None,
             dataset_kwargs={"skip_prepare_dataset": True},  # tokenised above, exactly as sampled
         ),
         train_dataset=Dataset.from_list(examples),
         processing_class=tokenizer,
     )
-    return train(trainer, checkpoints, title, settings, operation)
+    return train(trainer, run, settings.logging_steps)
 
 
 def _text_id(text: str) -> int:

@@ -1,285 +1,347 @@
-"""Reading a config: schema, defaults, cross-checks. Every mistake is one message that says how to mend it.
+"""Reading a config: what a file says, and what its tasks and runs come out as.
 
-The schema is config/schema.yaml. A task may override any common section (policy, sft, online, ...); a
-run may override its method's section and `lora` further.
+A task may override any common section (policy, sft, online, ...); a run may override its method's
+section and `lora` further. All mistakes are told at once, each with its key and how to mend it.
 """
 
 from __future__ import annotations
 
 import copy
-import difflib
-from functools import lru_cache
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import ValidationError
+from pydantic import ValidationError
 
+from moa.datasets.settings import DataSettings
+from moa.evaluation.settings import MetricsSettings
+from moa.models.settings import GenerationSettings, GenerationStage, LoraSettings, PromptSettings
 from moa.preferences import evaluation_vectors
-from moa.reporting.labels import METHOD_LABELS, SWEPT
 from moa.runtime.errors import ConfigError
-from moa.runtime.hub_lock import LockError
-from moa.workflow.methods import METHODS
-from moa.workflow.sources import pin
+from moa.runtime.settings import KindSettings, OperationSettings, Settings
+from moa.training.settings import (
+    ExpertSettings,
+    ExpertStage,
+    OnlineSettings,
+    OnlineStage,
+    OptimizerSettings,
+    RiCSettings,
+    RiCStage,
+    SFTSettings,
+    SFTStage,
+)
+from moa.workflow.explain import explain
+from moa.workflow.methods import METHODS, RESERVED, SWEPT, SWEPT_METHOD, Method, run_label
+from moa.workflow.schema import ConfigSettings, PolicySettings, TaskSettings
 
 CONFIG_FOLDER = Path(__file__).resolve().parents[3] / "config"
-TRAINED = ("online", "experts", "ric")  # the sections of methods
-COMMON = ("policy", "sft", *TRAINED, "generation", "metrics", "operation")
-SHARED_KEYS = ("dtype", "max_prompt_tokens", "max_new_tokens", "decimals")  # policy -> stages
+PAPER_NUMBERS = CONFIG_FOLDER / "paper_numbers.yaml"
+# section of a method -> what a config may say there, and what its stage is told
+SECTIONS: dict[str, tuple[type[OptimizerSettings], type[PromptSettings]]] = {
+    "online": (OnlineSettings, OnlineStage),
+    "experts": (ExpertSettings, ExpertStage),
+    "ric": (RiCSettings, RiCStage),
+}
+OTHERS: dict[str, type[Settings]] = {
+    "policy": PolicySettings,
+    "sft": SFTSettings,
+    "generation": GenerationSettings,
+    "metrics": MetricsSettings,
+    "operation": OperationSettings,
+}
+S = TypeVar("S", bound=Settings)
 
 
-def resolve(raw: dict[str, Any]) -> dict[str, Any]:
-    """Validate a config and fill in all defaults; tasks stay as given (see `task_sections`).
+@dataclass(frozen=True)
+class Run:
+    """One run of a task. settings: its method's section, with its overrides; None if nothing is trained.
 
-    Raises: ConfigError with the first mistake found.
+    told: the same as its stage gets it. vectors: (M, K), where it is evaluated.
     """
-    config = copy.deepcopy(raw)
-    validate(config, load_schema(), "")
-    fill_defaults(config, load_schema())
-    config["paper_numbers"] = yaml.safe_load((CONFIG_FOLDER / "paper_numbers.yaml").read_text())
-    names = [run["name"] for run in config["runs"]]
-    for name in names:
-        if names.count(name) > 1:
-            raise ConfigError(f"runs: the name {name!r} is used twice; give each run its own")
-    for task in config["tasks"]:
-        task_sections(config, task)
-    return config
+
+    name: str
+    label: str
+    method: Method
+    settings: OptimizerSettings | None
+    told: PromptSettings | None
+    lora: LoraSettings
+    vectors: list[list[float]]
 
 
-def task_sections(config: dict[str, Any], task: str) -> dict[str, Any]:
-    """Everything a task's stages need, resolved: sections merged, defaults filled, kinds checked,
-    what comes from the hub pinned to a commit.
+@dataclass(frozen=True)
+class Task:
+    """A task with everything resolved.
 
-    Returns: objectives, data, oracles, evaluation_vectors, policy, sft, generation, metrics,
-    operation, `runs` and `sweep_runs` (one per value of beta_w_sweep). A run has name, method,
-    settings (its method's section, resolved; None for sft) and lora.
+    asked: how its policies are asked for evaluation. sweep: a run per value of `beta_w_sweep`.
+    paper: the paper's numbers, by run.
     """
-    given = config["tasks"][task]
-    where = f"tasks.{task}"
-    schema = load_schema()["$defs"]
-    out = copy.deepcopy(given)
-    fill_defaults(out, schema["task"])
-    for section in COMMON:
-        merged = _merge(config[section], given.get(section, {}))
-        validate(merged, schema[section], f"{where}.{section}")
-        fill_defaults(merged, schema[section])
-        out[section] = merged
-    _check_kind(out["data"], "data", f"{where}.data", own=schema["task"]["properties"]["data"])
-    _check_kind(out["policy"]["base"], "base", f"{where}.policy.base")
-    missing = [name for name in out["objectives"] if name not in out["oracles"]]
-    if missing:
-        raise ConfigError(f"{where}.oracles: no oracle for the objective {missing[0]!r}; add one")
-    for name, oracle in out["oracles"].items():
-        if name not in out["objectives"]:
+
+    name: str
+    objectives: list[str]
+    data: DataSettings
+    oracles: dict[str, KindSettings]
+    vectors: list[list[float]]
+    policy: PolicySettings
+    sft: SFTStage
+    generation: GenerationSettings
+    asked: GenerationStage
+    metrics: MetricsSettings
+    operation: OperationSettings
+    runs: list[Run]
+    sweep: list[Run]
+    paper: dict[str, dict[str, float]]
+
+
+@dataclass(frozen=True)
+class Config:
+    """A config with everything resolved."""
+
+    name: str
+    seeds: list[int]
+    store: str
+    tasks: dict[str, Task]
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """What a file says, with what it extends. Raises: ConfigError, OSError, yaml.YAMLError."""
+    return inherit(yaml.safe_load(path.read_text(encoding="utf-8")), path.parent)
+
+
+def inherit(raw: Any, folder: Path) -> dict[str, Any]:
+    """A config on top of those it extends, which lie in `folder`, or where their own `extends` leads.
+
+    Raises: ConfigError if there is no such file, or if configs extend each other.
+    """
+    if not isinstance(raw, dict):
+        raise ConfigError("config: it must be a mapping of keys, such as `name: mine`")
+    seen: list[Path] = []
+    merged, base = raw, raw.get("extends")
+    while base is not None:
+        path = (folder / str(base)).resolve()
+        if path in seen:
             raise ConfigError(
-                f"{where}.oracles.{name}: no such objective; the task has "
-                f"{', '.join(out['objectives'])}"
+                f"extends: {path.name} extends itself, by way of others; end the circle"
             )
-        _check_kind(oracle, "oracle", f"{where}.oracles.{name}")
-    try:
-        pin(out)
-    except LockError as error:
-        raise ConfigError(str(error)) from None
-    _check_batches(out["sft"], f"{where}.sft")
-    out["evaluation_vectors"] = _vectors(out, where)
-    shared = {key: out["policy"][key] for key in SHARED_KEYS}
-    for section in ("sft", "generation", *TRAINED):
-        out[section] |= shared
-    out["runs"] = [_run(run, out, where) for run in config["runs"]]
-    out["sweep_runs"] = [
-        _run(
-            {
-                "name": SWEPT + f"{value:g}".replace(".", "_"),
-                "method": "mi_epo",
-                "overrides": {"beta_w": float(value)},
-            },
-            out,
-            where,
+        if not path.is_file():
+            raise ConfigError(
+                f"extends is {base!r}: there is no {path}; name a config beside this file"
+            )
+        seen.append(path)
+        below = yaml.safe_load(path.read_text(encoding="utf-8"))
+        merged, base, folder = merge(below, merged), below.get("extends"), path.parent
+    if seen and isinstance(merged.get("tasks"), dict):
+        merged["tasks"] = {name: task for name, task in merged["tasks"].items() if task is not None}
+    return {key: value for key, value in merged.items() if key != "extends"}
+
+
+def resolve(raw: dict[str, Any], folder: Path = CONFIG_FOLDER) -> Config:
+    """Validate a config and fill in all defaults. folder: where what it extends lies.
+
+    Raises: ConfigError with all mistakes, one per line.
+    """
+    raw = inherit(raw, folder)
+    mistakes: list[str] = []
+    given = _made(ConfigSettings, raw, "", mistakes)
+    if given is None:
+        raise ConfigError("\n".join(mistakes))
+    names = [run.name for run in given.runs]
+    for name in dict.fromkeys(n for n in names if names.count(n) > 1):
+        mistakes.append(f"runs: the name {name!r} is used twice; give each run its own")
+    for section in ("sft", *SECTIONS):
+        _check_batches(getattr(given, section), section, mistakes)
+    papers = yaml.safe_load(PAPER_NUMBERS.read_text(encoding="utf-8"))
+    tasks = {name: _task(name, given, raw, papers, mistakes) for name in given.tasks}
+    if mistakes:
+        raise ConfigError("\n".join(dict.fromkeys(mistakes)))
+    found = {name: task for name, task in tasks.items() if task is not None}
+    return Config(given.name, list(given.seeds), given.store, found)
+
+
+def _task(
+    name: str,
+    given: ConfigSettings,
+    raw: dict[str, Any],
+    papers: dict[str, Any],
+    mistakes: list[str],
+) -> Task | None:
+    """A task resolved, or None where its mistakes leave nothing to go on with."""
+    where, task, own = f"tasks.{name}", given.tasks[name], raw["tasks"][name]
+    merged = {s: merge(raw.get(s, {}), own.get(s, {})) for s in (*OTHERS, *SECTIONS)}
+    models = {**OTHERS, **{s: model for s, (model, _) in SECTIONS.items()}}
+    sections: dict[str, Any] = {
+        s: _made(model, merged[s], f"{where}.{s}", mistakes) for s, model in models.items()
+    }
+    policy, sft = sections["policy"], sections["sft"]
+    vectors = _vectors(task, where, mistakes)
+    _check_oracles(task, where, mistakes)
+    if task.paper is not None and task.paper not in papers:
+        mistakes.append(
+            f"{where}.paper is {task.paper!r}: choose one of {', '.join(papers)}, or null"
         )
-        for value in out["beta_w_sweep"]
+    if not isinstance(policy, PolicySettings) or not isinstance(sft, SFTSettings):
+        return None
+    for section in ("sft", *SECTIONS):
+        changed = own.get(section, {}).keys() & {"batch_size", "micro_batch_size"}
+        if changed and sections[section]:  # else it is the common one's mistake
+            _check_batches(sections[section], f"{where}.{section}", mistakes)
+    prompts = {key: getattr(policy, key) for key in PromptSettings.model_fields}
+    runs = [
+        _run(r.name, METHODS[r.method], r.overrides, merged, prompts, vectors, where, mistakes)
+        for r in given.runs
     ]
-    for section in TRAINED:
-        del out[section]
-    return out
+    sweep = [
+        _swept(value, merged, prompts, vectors, where, mistakes) for value in task.beta_w_sweep
+    ]
+    if mistakes:
+        return None
+    generation = sections["generation"]
+    asked = {k: getattr(generation, k) for k in ("temperature", "top_p", "batch_size")}
+    return Task(
+        name=name,
+        objectives=list(task.objectives),
+        data=task.data,
+        oracles={o: task.oracles[o] for o in task.objectives},
+        vectors=vectors,
+        policy=policy,
+        sft=SFTStage(**dict(sft), **prompts),
+        generation=generation,
+        asked=GenerationStage(**asked, **prompts),
+        metrics=sections["metrics"],
+        operation=sections["operation"],
+        runs=[run for run in runs if run],
+        sweep=[run for run in sweep if run],
+        paper=papers.get(task.paper, {}) if task.paper else {},
+    )
 
 
-def _run(run: dict[str, Any], sections: dict[str, Any], where: str) -> dict[str, Any]:
+def _run(
+    name: str,
+    method: Method,
+    overrides: Mapping[str, Any],
+    merged: Mapping[str, dict[str, Any]],
+    prompts: dict[str, Any],
+    vectors: list[list[float]],
+    where: str,
+    mistakes: list[str],
+) -> Run | None:
     """One run with its method's settings and its adapter's, both with the run's overrides."""
-    label, method = f"runs.{run['name']}", METHODS[run["method"]]
-    if run["name"] in METHODS and run["name"] != run["method"]:
-        raise ConfigError(
-            f"{label}: a run of method {run['method']} cannot have the name of another method; "
-            "rename it"
+    label = f"runs.{name}"
+    if RESERVED.get(name, method) is not method:
+        mistakes.append(
+            f"{label}: a run of method {method.name} cannot have the name of another method; rename it"
         )
-    overrides = dict(run["overrides"])
-    lora = _override("lora", sections["policy"]["lora"], overrides.pop("lora", {}), label)
+    own = {key: value for key, value in overrides.items() if key != "lora"}
+    lora = _overridden(
+        LoraSettings, merged["policy"].get("lora", {}), overrides.get("lora", {}), label, mistakes
+    )
+    at = vectors if method.conditioned else _units(len(vectors[0]) if vectors else 0)
     if method.section is None:
-        if run["overrides"]:
-            raise ConfigError(f"{label}.overrides: {run['method']} has nothing to override")
-        return {"name": run["name"], "method": run["method"], "settings": None, "lora": lora}
-    settings = _override(method.section, sections[method.section], overrides, label)
-    if method.section == "online":
-        _set_online(settings, run, label)
-    _check_batches(settings, f"{label} in {where}")
-    return {"name": run["name"], "method": run["method"], "settings": settings, "lora": lora}
-
-
-def _override(
-    section: str, base: dict[str, Any], over: dict[str, Any], label: str
-) -> dict[str, Any]:
-    validate(over, load_schema()["$defs"][section], f"{label}.overrides")
-    return _merge(base, over)
-
-
-def _set_online(settings: dict[str, Any], run: dict[str, Any], label: str) -> None:
-    """MO-ODPO is MI-EPO without the exploration term; scalarised labels go with MO-ODPO only."""
-    if run["method"] == "mo_odpo":
-        if run["overrides"].get("beta_w"):
-            raise ConfigError(
-                f"{label}.overrides.beta_w is {run['overrides']['beta_w']}, but mo_odpo has no "
-                "exploration term: use method mi_epo"
+        if overrides:
+            mistakes.append(f"{label}.overrides: {method.name} has nothing to override")
+        return Run(name, run_label(name, method), method, None, None, lora, at) if lora else None
+    model, stage = SECTIONS[method.section]
+    for key, fixed in method.fixed.items():
+        if own.get(key, fixed.value) != fixed.value:
+            mistakes.append(f"{label}.overrides.{key} is {own[key]}, but {method.name} {fixed.why}")
+    fixed_values = {key: fixed.value for key, fixed in method.fixed.items()}
+    settings = _overridden(model, merged[method.section], own | fixed_values, label, mistakes)
+    if settings is None or lora is None:
+        return None
+    if isinstance(settings, OnlineSettings) and settings.labels == "scalarised" and settings.beta_w:
+        mistakes.append(f"{label}: labels scalarised goes with method mo_odpo only")
+    for key, value in method.variants[name].settings.items() if name in method.variants else ():
+        if getattr(settings, key) != value:
+            mistakes.append(
+                f"{label}: the name stands for {key} {value}; set them under overrides, or rename it"
             )
-        settings["beta_w"] = 0.0
-    settings["beta_w"] = float(settings["beta_w"])
-    if settings["labels"] == "scalarised" and settings["beta_w"] > 0:
-        raise ConfigError(f"{label}: labels scalarised goes with method mo_odpo only")
-    if run["name"] in METHOD_LABELS.keys() - METHODS.keys() and settings["labels"] != "scalarised":
-        raise ConfigError(
-            f"{label}: the name stands for labels scalarised; set them under overrides, or rename it"
-        )
+    if own.keys() & {"batch_size", "micro_batch_size"}:  # else its section's, said there
+        _check_batches(settings, f"{label} in {where}", mistakes)
+    known = {k: getattr(settings, k) for k in stage.model_fields if k in model.model_fields}
+    told = stage(**known, **prompts)
+    return Run(name, run_label(name, method), method, settings, told, lora, at)
 
 
-def _check_batches(section: dict[str, Any], where: str) -> None:
-    micro = min(section["micro_batch_size"], section["batch_size"])
-    if section["batch_size"] % micro:
-        raise ConfigError(
-            f"{where}: batch_size {section['batch_size']} is not a multiple of micro_batch_size "
+def _swept(value: float, *rest: Any) -> Run | None:
+    """The run of one value of a sweep, labelled by it."""
+    name = f"{SWEPT}_{value:g}".replace(".", "_")
+    run = _run(name, SWEPT_METHOD, {SWEPT: value}, *rest)
+    return replace(run, label=f"{SWEPT} = {value:g}") if run else None
+
+
+def _overridden(
+    model: type[S], base: Any, over: Mapping[str, Any], label: str, mistakes: list[str]
+) -> S | None:
+    """A section with a run's overrides; what is wrong in them is said of the run."""
+    return _made(model, merge(base, dict(over)), f"{label}.overrides", mistakes)
+
+
+def _made(model: type[S], value: Any, where: str, mistakes: list[str]) -> S | None:
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        mistakes.extend(explain(error, model, where))
+        return None
+
+
+def _check_oracles(task: TaskSettings, where: str, mistakes: list[str]) -> None:
+    for name in task.objectives:
+        if name not in task.oracles:
+            mistakes.append(f"{where}.oracles: no oracle for the objective {name!r}; add one")
+    for name in task.oracles:
+        if name not in task.objectives:
+            mistakes.append(
+                f"{where}.oracles.{name}: no such objective; the task has "
+                f"{', '.join(task.objectives)}"
+            )
+
+
+def _check_batches(section: OptimizerSettings, where: str, mistakes: list[str]) -> None:
+    micro = min(section.micro_batch_size, section.batch_size)
+    if section.batch_size % micro:
+        mistakes.append(
+            f"{where}: batch_size {section.batch_size} is not a multiple of micro_batch_size "
             f"{micro}; change one of them"
         )
 
 
-def _vectors(task: dict[str, Any], where: str) -> list[list[float]]:
-    k = len(task["objectives"])
-    given = task.get("evaluation_vectors")
-    if given is None:
+def _vectors(task: TaskSettings, where: str, mistakes: list[str]) -> list[list[float]]:
+    """Where runs are evaluated: the task's own vectors, or the paper's."""
+    k, where = len(task.objectives), f"{where}.evaluation_vectors"
+    if task.evaluation_vectors is None:
         try:
             return evaluation_vectors(k).tolist()
         except ValueError as error:
-            raise ConfigError(f"{where}.evaluation_vectors: {error}") from None
-    for i, vector in enumerate(given):
+            mistakes.append(f"{where}: {error}")
+            return []
+    for i, vector in enumerate(task.evaluation_vectors):
+        shown = list(vector)
         if len(vector) != k:
-            raise ConfigError(
-                f"{where}.evaluation_vectors[{i}] is {vector}: it needs {k} weights, one per objective"
-            )
+            mistakes.append(f"{where}[{i}] is {shown}: it needs {k} weights, one per objective")
         # The paper's own (.33, .33, .33) sums to 0.99 and is left so.
-        if abs(sum(vector) - 1) > 0.0101:
-            raise ConfigError(
-                f"{where}.evaluation_vectors[{i}] is {vector} and sums to {sum(vector):g}: "
-                "weights must sum to 1"
+        elif abs(sum(vector) - 1) > 0.0101:
+            mistakes.append(
+                f"{where}[{i}] is {shown} and sums to {sum(vector):g}: weights must sum to 1"
             )
-    return [list(map(float, vector)) for vector in given]
+    return [list(vector) for vector in task.evaluation_vectors]
 
 
-@lru_cache(maxsize=1)
-def load_schema() -> dict[str, Any]:
-    """config/schema.yaml."""
-    return yaml.safe_load((CONFIG_FOLDER / "schema.yaml").read_text())
+def _units(k: int) -> list[list[float]]:
+    """The K unit vectors, where a single-reward expert is asked."""
+    return [[float(i == j) for j in range(k)] for i in range(k)]
 
 
-def validate(value: Any, schema: dict[str, Any], where: str) -> None:
-    """Raise ConfigError for the first violation of a (sub-)schema, with the path in front."""
-    full = {**schema, "$defs": load_schema()["$defs"]}
-    errors = sorted(
-        Draft202012Validator(full).iter_errors(value), key=lambda e: list(map(str, e.path))
-    )
-    if errors:
-        raise ConfigError(_explain(errors[0], where))
-
-
-def fill_defaults(value: dict[str, Any], schema: dict[str, Any]) -> None:
-    """Set missing keys to their schema's default, in place, at every depth.
-
-    A section marked `partial` overrides another one, so what it leaves out stays out.
-    """
-    for name, sub in _deref(schema).get("properties", {}).items():
-        if name not in value and "default" in sub:
-            value[name] = copy.deepcopy(sub["default"])
-        target = value.get(name)
-        if sub.get("partial"):
-            continue
-        if isinstance(target, dict):
-            fill_defaults(target, sub)
-        elif isinstance(target, list):
-            for item in target:
-                if isinstance(item, dict):
-                    fill_defaults(item, sub["items"])
-
-
-def _check_kind(value: dict[str, Any], sort: str, where: str, own: Any = None) -> None:
-    """Validate an entry with a `kind` against that kind's own keys, and fill their defaults."""
-    kinds = load_schema()["$defs"][f"{sort}_kinds"]
-    kind = value["kind"]
-    if kind not in kinds:
-        raise ConfigError(
-            f"{where}.kind: unknown kind {kind!r}{_nearest(kind, kinds)} "
-            f"Known kinds: {', '.join(kinds)}"
-        )
-    properties = copy.deepcopy(kinds[kind])
-    required = [name for name, sub in properties.items() if sub.pop("required", False)]
-    properties.update((own or {}).get("properties", {"kind": {}}))
-    schema = {
-        "type": "object",
-        "additionalProperties": False,
-        "required": required,
-        "properties": properties,
-    }
-    validate(value, schema, where)
-    fill_defaults(value, schema)
-
-
-def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+def merge(base: Any, over: dict[str, Any]) -> dict[str, Any]:
     """`over` on top of `base`, section by section; an entry with another `kind` replaces the whole."""
-    merged = copy.deepcopy(base)
+    merged: dict[str, Any] = copy.deepcopy(base) or {}
     for key, value in over.items():
         old = merged.get(key)
-        if (
-            isinstance(old, dict)
-            and isinstance(value, dict)
-            and old.get("kind") == value.get("kind")
-        ):
-            merged[key] = _merge(old, value)
-        else:
-            merged[key] = copy.deepcopy(value)
+        same = isinstance(old, dict) and isinstance(value, dict) and _kind(old, value)
+        merged[key] = merge(old, value) if same else copy.deepcopy(value)
     return merged
 
 
-def _deref(schema: dict[str, Any]) -> dict[str, Any]:
-    reference = schema.get("$ref")
-    return load_schema()["$defs"][reference.rsplit("/", 1)[1]] if reference else schema
-
-
-def _explain(error: ValidationError, where: str) -> str:
-    path = where
-    for step in error.absolute_path:
-        path += f"[{step}]" if isinstance(step, int) else f".{step}"
-    path = path.lstrip(".") or "config"
-    schema = error.schema if isinstance(error.schema, dict) else {}
-    if error.validator == "additionalProperties":
-        known = list(schema.get("properties", {}))
-        unknown = next(key for key in error.instance if key not in known)
-        return (
-            f"{path}: unknown key {unknown!r}{_nearest(unknown, known)} "
-            f"Known keys: {', '.join(known)}"
-        )
-    if error.validator == "required":
-        name = next(n for n in error.validator_value if n not in error.instance)
-        about = _deref(schema.get("properties", {}).get(name, {})).get("description", "")
-        return f"{path}: the key {name!r} is missing{f' ({about})' if about else ''}; add it"
-    mend = schema.get("mend") or f"{error.message}; {schema.get('description', 'see the schema')}"
-    return f"{path} is {error.instance!r}: {mend}"
-
-
-def _nearest(name: str, known: Any) -> str:
-    close = difflib.get_close_matches(str(name), list(known), n=1)
-    return f"; did you mean {close[0]!r}?" if close else "."
+def _kind(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    """Whether two entries can be merged: the newer names no other kind."""
+    return "kind" not in new or new["kind"] == old.get("kind")

@@ -12,32 +12,17 @@ from pathlib import Path
 from typing import Any
 
 from moa.runtime.publishing import MANIFEST
+from moa.runtime.settings import OperationSettings
 from moa.workflow.keys import (
     PACKAGE_ROOT,
     STORE_VERSION,
-    code_digest,
+    code_files,
     constant,
     content_key,
+    files_digest,
     library_versions,
 )
-
-# stage -> the script of workflow_scripts/ that makes it
-SCRIPTS = {
-    "data": "prepare_data",
-    "base": "build_base",
-    "oracle": "fit_oracle",
-    "oracle_stats": "score_offline",
-    "sft": "train_sft",
-    "online": "train_online",
-    "expert": "train_expert",
-    "ric": "train_ric",
-    "generate": "generate_responses",
-    "score": "score_responses",
-    "likelihoods": "compute_likelihoods",
-    "metrics": "compute_metrics",
-    "table": "write_tables",
-    "figure": "draw_figure",
-}
+from moa.workflow.stages import STAGES
 
 
 @dataclass(frozen=True)
@@ -72,13 +57,13 @@ class Catalogue:
 
     def __init__(self, store: Path) -> None:
         self.entries: dict[str, Entry] = {}
-        self.operation: dict[str, Any] = {}
+        self.operation = OperationSettings()
         self._by_key: dict[str, Entry] = {}
         self._names = {
             path.parent.name.rsplit("-", 1)[1]: path.parent.name.rsplit("-", 1)[0]
             for path in store.glob(f"*/*-*/{MANIFEST}")
         }
-        self._codes: dict[tuple[str, tuple[str, ...]], tuple[str, list[str]]] = {}
+        self._codes: dict[tuple[str, tuple[str, ...]], tuple[dict[str, Any], list[str]]] = {}
 
     def add(
         self,
@@ -89,20 +74,19 @@ class Catalogue:
         *,
         seed: int | None = None,
         modules: Iterable[str] = (),
-        libraries: Iterable[str] = (),
     ) -> Entry:
         """The entry that these make. modules: loaded by name, so that no import shows them."""
-        code, required = self._code(SCRIPTS[stage], tuple(sorted(set(modules))))
+        code, required = self._code(STAGES[stage].script, tuple(sorted(set(modules))))
         spec = {
             "stage": stage,
             "name": name,
             "params": params,
             "seed": seed,
             "inputs": {role: entry.rel for role, entry in sorted(inputs.items())},
-            "code": code,
-            "versions": library_versions([*libraries, *required]),
+            **code,
+            "versions": library_versions([*STAGES[stage].libraries, *required]),
             "store_version": STORE_VERSION,
-            "operation": self.operation,
+            "operation": self.operation.model_dump(mode="json"),
         }
         key = content_key(spec)
         if key not in self._by_key:
@@ -111,12 +95,15 @@ class Catalogue:
             self._by_key[key] = self.entries[entry.rel] = entry
         return self._by_key[key]
 
-    def _code(self, script: str, modules: tuple[str, ...]) -> tuple[str, list[str]]:
-        """The code digest of a script and its modules, and the libraries that these name."""
+    def _code(self, script: str, modules: tuple[str, ...]) -> tuple[dict[str, Any], list[str]]:
+        """What a spec says of the code of a script and its modules, and the libraries these name."""
         if (script, modules) not in self._codes:
             required = [name for module in modules for name in constant(module, "REQUIRES", ())]
-            digest = code_digest(PACKAGE_ROOT / f"{script}.py", modules)
-            self._codes[script, modules] = digest, required
+            files = code_files(PACKAGE_ROOT / f"{script}.py", modules)
+            # Only `code` is in the key; the files tell a person which of them differ.
+            short = {name: digest[:12] for name, digest in files.items()}
+            code = {"code": files_digest(files), "code_files": short}
+            self._codes[script, modules] = code, required
         return self._codes[script, modules]
 
 

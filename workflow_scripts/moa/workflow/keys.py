@@ -12,13 +12,14 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 STORE_VERSION = 2
+NOT_IN_KEY = ("name", "operation", "code_files")  # fields of a spec
 LEFT_OUT = (("moa", "runtime"), ("moa", "workflow"))  # folders whose code enters no key
 PACKAGE_ROOT = Path(__file__).resolve().parents[2]  # the folder that holds `moa`
 
@@ -42,9 +43,10 @@ def canonical(value: Any) -> Any:
 def content_key(spec: dict[str, Any]) -> str:
     """First 12 hex digits of sha256 over a spec; inputs count by key alone.
 
-    `name` is only a label, and `operation` (checkpoint interval, trackers) changes no result.
+    `name` is only a label, `operation` (checkpoint interval, trackers) changes no result, and
+    `code_files` is `code` again, file by file.
     """
-    identity = {k: v for k, v in spec.items() if k not in ("name", "operation")}
+    identity = {k: v for k, v in spec.items() if k not in NOT_IN_KEY}
     identity["inputs"] = {role: rel.rsplit("-", 1)[1] for role, rel in spec["inputs"].items()}
     return hashlib.sha256(canonical_json(canonical(identity)).encode()).hexdigest()[:12]
 
@@ -69,10 +71,22 @@ def _version(name: str) -> str:
 
 
 def code_digest(script: Path, modules: Iterable[str] = (), root: Path = PACKAGE_ROOT) -> str:
-    """Digest of a script, of `modules` and of all modules of `moa` that they import, transitively.
+    """One digest of all `code_files`."""
+    return files_digest(code_files(script, modules, root))
 
-    `modules` are those chosen by the config and loaded by name (an oracle kind, a figure), which
-    no import statement shows. Files are read, never imported.
+
+def files_digest(files: Mapping[str, str]) -> str:
+    """First 12 hex digits of sha256 over files and their digests."""
+    return hashlib.sha256(canonical_json(sorted(files.items())).encode()).hexdigest()[:12]
+
+
+def code_files(
+    script: Path, modules: Iterable[str] = (), root: Path = PACKAGE_ROOT
+) -> dict[str, str]:
+    """A script, `modules`, and what of `moa` they import, transitively: file -> digest.
+
+    Names are relative to `root`, in order. `modules` are those chosen by the config and loaded by name
+    (an oracle kind, a figure), which no import statement shows. Files are read, never imported.
     """
     todo = [script, *(path for name in modules for path in _module_files(name, root, True))]
     seen: dict[Path, str] = {}
@@ -86,8 +100,7 @@ def code_digest(script: Path, modules: Iterable[str] = (), root: Path = PACKAGE_
         seen[path], imported = _read_source(path, stat.st_mtime_ns, stat.st_size)
         for name in imported:
             todo.extend(_module_files(_absolute(name, path, root), root, False))
-    parts = sorted((p.relative_to(root).as_posix(), d) for p, d in seen.items())
-    return hashlib.sha256(canonical_json(parts).encode()).hexdigest()[:12]
+    return dict(sorted((p.relative_to(root).as_posix(), d) for p, d in seen.items()))
 
 
 def counts(path: Path) -> bool:
@@ -162,10 +175,19 @@ def _module_files(name: str, root: Path, must_exist: bool) -> list[Path]:
 
 def constant(module: str, name: str, default: Any, root: Path = PACKAGE_ROOT) -> Any:
     """A literal module-level constant, read from the source without importing the module."""
-    for path in _module_files(module, root, True)[-1:]:
-        for node in ast.parse(path.read_text(encoding="utf-8")).body:
-            targets = node.targets if isinstance(node, ast.Assign) else []
-            targets = [node.target] if isinstance(node, ast.AnnAssign) else targets
-            if any(isinstance(t, ast.Name) and t.id == name for t in targets):
-                return ast.literal_eval(node.value)  # type: ignore[attr-defined]
-    return default
+    path = _module_files(module, root, True)[-1]
+    stat = path.stat()
+    node = _constants(path, stat.st_mtime_ns, stat.st_size).get(name)
+    return default if node is None else ast.literal_eval(node)
+
+
+@cache
+def _constants(path: Path, mtime_ns: int, size: int) -> dict[str, ast.expr]:
+    """Every value that a module gives to a name of its own."""
+    found: dict[str, ast.expr] = {}
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Assign):
+            found |= {t.id: node.value for t in node.targets if isinstance(t, ast.Name)}
+        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value:
+            found[node.target.id] = node.value
+    return found

@@ -1,30 +1,100 @@
 """The methods that a run can name: what trains them, and how their policy is told w.
 
-Add a method: add a line here (and its label and colour in `labels.py` and `plots/style.py`).
+One table, and the only place that knows a method by its name: the DAG, what a config may say, labels,
+figures and error texts derive from it. Add a method: docs/extending.md.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """A setting that a method always has, whatever the config says; and why, for who sets it otherwise."""
+
+    value: Any
+    why: str
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A run's name that stands for settings of its method, and how it is then called."""
+
+    label: str
+    settings: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Method:
-    """section: its part of the config, which a run's `overrides` change; None: nothing to train.
+    """name: what a config calls it. label: what figures and tables call it.
 
-    stage: the stage of the store that trains it. conditioning: a file of `moa/models/conditioning/`.
+    section: its part of the config, which a run's `overrides` change; None: nothing to train.
+    stage: the stage that trains it. conditioning: a file of `moa/models/conditioning/`.
+    loss: of the online stage, a file of `moa/training/online_losses/`.
+    conditioned: one policy that is told w; else one per objective, which has points but no front.
+    fixed: settings of its section that are its own.
+    variants: by run name. compared: its place among those that figures 1b, 2b and 3b compare.
     """
 
+    name: str
+    label: str
     section: str | None
     stage: str | None
     conditioning: str
+    loss: str | None = None
+    conditioned: bool = True
+    fixed: Mapping[str, Fixed] = field(default_factory=dict)
+    variants: Mapping[str, Variant] = field(default_factory=dict)
+    compared: int | None = None
 
 
-METHODS = {
-    "sft": Method(None, None, "weights_in_prompt"),
-    "rlhf": Method("experts", "expert", "merged_experts"),
-    "rewarded_soups": Method("experts", "expert", "merged_experts"),
-    "ric": Method("ric", "ric", "goals_in_prompt"),
-    "mo_odpo": Method("online", "online", "weights_in_prompt"),
-    "mi_epo": Method("online", "online", "weights_in_prompt"),
-}
+_TABLE = (
+    Method("sft", "SFT", None, None, "weights_in_prompt"),
+    Method(
+        "rlhf",
+        "RLHF (single reward)",
+        "experts",
+        "expert",
+        "merged_experts",
+        conditioned=False,
+        fixed={"merge": Fixed("exact", "asks each expert alone, where both ways are the same")},
+    ),
+    Method("rewarded_soups", "Rewarded Soups", "experts", "expert", "merged_experts"),
+    Method("ric", "RiC", "ric", "ric", "goals_in_prompt"),
+    Method(
+        "mo_odpo",
+        "MO-ODPO",
+        "online",
+        "online",
+        "weights_in_prompt",
+        loss="mi_epo",
+        fixed={"beta_w": Fixed(0.0, "has no exploration term: use method mi_epo")},
+        variants={"mo_odpo_scalarised": Variant("MO-ODPO (scalarised)", {"labels": "scalarised"})},
+        compared=0,
+    ),
+    Method("mi_epo", "MI-EPO", "online", "online", "weights_in_prompt", loss="mi_epo", compared=1),
+)
+METHODS: dict[str, Method] = {method.name: method for method in _TABLE}
+SWEPT_METHOD, SWEPT = METHODS["mi_epo"], "beta_w"  # what a task's `beta_w_sweep` varies
+RESERVED = {name: method for method in _TABLE for name in (method.name, *method.variants)}
+
+
+def run_label(name: str, method: Method) -> str:
+    """What figures and tables call a run: its method's label, a variant's, or its own name."""
+    if name == method.name:
+        return method.label
+    return method.variants[name].label if name in method.variants else name
+
+
+def labels() -> dict[str, str]:
+    """name -> label of every method, and of every variant."""
+    return {name: run_label(name, method) for name, method in RESERVED.items()}
+
+
+def compared() -> list[str]:
+    """The methods that figures compare, in their order."""
+    chosen = [m for m in _TABLE if m.compared is not None]
+    return [m.name for m in sorted(chosen, key=lambda m: m.compared or 0)]

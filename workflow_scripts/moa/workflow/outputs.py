@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from moa.workflow.config import Run, Task
 from moa.workflow.entries import Catalogue, Entry, Inputs, only
+from moa.workflow.graph import oracle_kinds, plain, scored_oracles
 from moa.workflow.keys import constant
-from moa.workflow.methods import METHODS
-from moa.workflow.stages import oracle_kinds, vectors_of
+from moa.workflow.methods import SWEPT, compared, labels
 
 # Each is a file of moa/reporting/, and a target under results/<config>/<task>/.
 FIGURES = (
@@ -21,48 +20,37 @@ FIGURES = (
     "training_curves",
 )
 TABLES = ("summary", "comparisons", "references")
-SWEEP = "beta_w_sweep"  # figure and table of the runs that a task's beta_w_sweep lists
+SWEEP = f"{SWEPT}_sweep"  # figure and table of the runs that a task's beta_w_sweep lists
 
 Made = dict[str, dict[str, Entry]]  # run -> role -> its entries
 Views = dict[str, tuple[Entry, str]]  # stable path -> an entry, and the file in it
 
 
-def reports(
-    catalogue: Catalogue,
-    config: dict[str, Any],
-    task: str,
-    s: dict[str, Any],
-    made: Made,
-    shared: Inputs,
-) -> Views:
-    """Metrics, figures and tables of a task's runs, and of its sweep."""
-    title = f"{config['name']}-{task}"
-    paper = config["paper_numbers"].get(task, {})
-    metrics = metrics_entry(catalogue, title, config["name"], task, s, s["runs"], made, shared)
+def outputs(catalogue: Catalogue, config: str, task: Task, made: Made, shared: Inputs) -> Views:
+    """Metrics, figures and tables of a task's runs, and of its sweep. config: its name."""
+    title = f"{config}-{task.name}"
+    metrics = metrics_entry(catalogue, title, config, task, task.runs, made, shared)
     files: Views = {}
     for name in FIGURES:
-        if constant(f"moa.reporting.figures.{name}", "OBJECTIVES", None) in (
-            None,
-            len(s["objectives"]),
-        ):
-            files |= figure(catalogue, title, name, s["runs"], metrics, made)
+        objectives = constant(f"moa.reporting.figures.{name}", "OBJECTIVES", None)
+        if objectives in (None, len(task.objectives)):
+            files |= figure(catalogue, title, name, task.runs, metrics, made)
     for name in TABLES:
-        files |= table(catalogue, title, name, name, metrics, paper)
-    if s["sweep_runs"]:
-        runs, swept = s["sweep_runs"], f"{title}-{SWEEP}"
-        metrics = metrics_entry(catalogue, swept, config["name"], task, s, runs, made, shared)
-        files |= figure(catalogue, title, SWEEP, runs, metrics, made)
-        files |= table(catalogue, title, SWEEP, "summary", metrics, paper)
-    return {f"results/{config['name']}/{task}/{path}": entry for path, entry in files.items()}
+        files |= table(catalogue, title, name, name, metrics, task)
+    if task.sweep:
+        swept = f"{title}-{SWEEP}"
+        metrics = metrics_entry(catalogue, swept, config, task, task.sweep, made, shared)
+        files |= figure(catalogue, title, SWEEP, task.sweep, metrics, made)
+        files |= table(catalogue, title, SWEEP, "summary", metrics, task)
+    return {f"results/{config}/{task.name}/{path}": entry for path, entry in files.items()}
 
 
 def metrics_entry(
     catalogue: Catalogue,
     name: str,
     config: str,
-    task: str,
-    s: dict[str, Any],
-    runs: list[dict[str, Any]],
+    task: Task,
+    runs: list[Run],
     made: Made,
     shared: Inputs,
 ) -> Entry:
@@ -70,7 +58,7 @@ def metrics_entry(
     results = {
         role: entry
         for run in runs
-        for role, entry in made[run["name"]].items()
+        for role, entry in made[run.name].items()
         if not role.startswith("trained/")
     }
     return catalogue.add(
@@ -78,65 +66,66 @@ def metrics_entry(
         name,
         {
             "config": config,
-            "task": task,
-            "objectives": s["objectives"],
-            "oracles": s["oracles"],
-            "vectors": s["evaluation_vectors"],
+            "task": task.name,
+            "objectives": task.objectives,
+            "oracles": scored_oracles(task),
+            "vectors": task.vectors,
             "runs": [
                 {
-                    "name": run["name"],
-                    "method": run["method"],
-                    "beta_w": (run["settings"] or {}).get("beta_w"),
-                    "vectors": vectors_of(run, s),
+                    "name": run.name,
+                    "label": run.label,
+                    "method": run.method.name,
+                    "conditioned": run.method.conditioned,
+                    "beta_w": getattr(run.settings, "beta_w", None),
+                    "vectors": run.vectors,
                 }
                 for run in runs
             ],
-            "metrics": s["metrics"],
-            "sft_response": s["sft"]["response"],
+            # In this order, so that one reads "mi_epo - mo_odpo".
+            "first": [n for n in reversed(compared()) if n in [run.name for run in runs]],
+            "metrics": plain(task.metrics),
+            "sft_response": task.sft.response,
         },
         {"data": shared["data"], **only(shared, "oracle"), **results},
-        modules=oracle_kinds(s),
-        libraries=["pymoo", "numpy"],
+        modules=oracle_kinds(task),
     )
 
 
 def figure(
-    catalogue: Catalogue,
-    title: str,
-    name: str,
-    runs: list[dict[str, Any]],
-    metrics: Entry,
-    made: Made,
+    catalogue: Catalogue, title: str, name: str, runs: list[Run], metrics: Entry, made: Made
 ) -> Views:
     """A figure's files, from the metrics and from what its module's NEEDS names."""
     module = f"moa.reporting.figures.{name}"
     needs = constant(module, "NEEDS", ())
-    inputs = {"metrics": metrics}
+    inputs: dict[str, Entry] = {"metrics": metrics}
+    shown: set[str] = set()
     for run in runs:
         if "scores" in needs:
-            inputs |= only(made[run["name"]], "score/")
-        if "curves" in needs or ("explored" in needs and METHODS[run["method"]].stage == "online"):
-            inputs |= only(made[run["name"]], "trained/")
+            inputs |= only(made[run.name], "score/")
+        if "curves" in needs or ("explored" in needs and run.method.stage == "online"):
+            trained = only(made[run.name], "trained/")
+            # What several runs were made from (soups and single experts) is shown with the first.
+            inputs |= {role: e for role, e in trained.items() if e.rel not in shown}
+            shown |= {entry.rel for entry in trained.values()}
     entry = catalogue.add(
         "figure",
         f"{name}-{title}",
-        {"figure": name, "needs": list(needs)},
+        {"figure": name, "needs": list(needs), "labels": labels(), "compared": compared()},
         inputs,
         modules=[module],
-        libraries=["matplotlib", "seaborn"],
     )
     files = [f"{name}.{suffix}" for suffix in ("pdf", "png")]
     return {f"figures/{file}": (entry, file) for file in files}
 
 
 def table(
-    catalogue: Catalogue, title: str, name: str, kind: str, metrics: Entry, paper: dict[str, Any]
+    catalogue: Catalogue, title: str, name: str, kind: str, metrics: Entry, task: Task
 ) -> Views:
     """A table's files. kind: the file of moa/reporting/tables/ that writes it."""
     entry = catalogue.add(
         "table",
         f"{name}-{title}",
-        {"name": name, "table": kind, "paper": paper},
+        {"name": name, "table": kind, "paper": task.paper},
         {"metrics": metrics},
         modules=[f"moa.reporting.tables.{kind}"],
     )

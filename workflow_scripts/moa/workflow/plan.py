@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
 
 import yaml
 
 from moa.runtime.errors import ConfigError
 from moa.runtime.hub_lock import Repository
 from moa.runtime.publishing import is_published
-from moa.workflow.config import resolve, task_sections
+from moa.workflow.config import Config, Task, read_config, resolve
 from moa.workflow.entries import Catalogue, Entry
-from moa.workflow.outputs import Made, Views, reports
+from moa.workflow.graph import run_entries, sft_policy, shared_entries
+from moa.workflow.outputs import Made, Views, outputs
 from moa.workflow.sources import repositories
-from moa.workflow.stages import run_entries, sft_policy, shared_entries
 
 
 class Plan:
@@ -27,30 +26,42 @@ class Plan:
     repositories: what the config takes from the hub.
 
     ends: (task, run, seed) -> the entries in which that run ends, its scores and its likelihoods.
-    config: as `moa.workflow.config.resolve` returns it.
+    Raises: ConfigError if two runs are the same thing under two names.
     """
 
-    def __init__(self, config: dict[str, Any]) -> None:
+    def __init__(self, config: Config) -> None:
         self.config = config
         self.views: Views = {}
         self.ends: dict[tuple[str, str, int], list[Entry]] = {}
         self.repositories: set[Repository] = set()
-        catalogue = Catalogue(Path(config["store"]))
-        for task in config["tasks"]:
-            s = task_sections(config, task)
-            catalogue.operation = s["operation"]
-            self.repositories |= repositories(s)
-            shared = shared_entries(catalogue, task, s)
+        catalogue = Catalogue(Path(config.store))
+        for task in config.tasks.values():
+            catalogue.operation = task.operation
+            self.repositories |= repositories(task)
+            shared = shared_entries(catalogue, task)
             made: Made = {}
-            for seed in config["seeds"]:
-                start = {**shared, "sft": sft_policy(catalogue, task, s, seed, shared)}
-                for run in [*s["runs"], *s["sweep_runs"]]:
-                    roles = run_entries(catalogue, task, s, run, seed, start)
-                    made.setdefault(run["name"], {}).update(roles)
-                    ends = [a for role, a in roles.items() if not role.startswith("trained/")]
-                    self.ends[task, run["name"], seed] = ends
-            self.views |= reports(catalogue, config, task, s, made, shared)
+            for seed in config.seeds:
+                start = {**shared, "sft": sft_policy(catalogue, task, seed, shared)}
+                for run in [*task.runs, *task.sweep]:
+                    roles = run_entries(catalogue, task, run, seed, start)
+                    made.setdefault(run.name, {}).update(roles)
+                    ends = [e for role, e in roles.items() if not role.startswith("trained/")]
+                    self.ends[task.name, run.name, seed] = ends
+            self._check_distinct(task, config.seeds[0])
+            self.views |= outputs(catalogue, config.name, task, made, shared)
         self.entries: dict[str, Entry] = catalogue.entries
+
+    def _check_distinct(self, task: Task, seed: int) -> None:
+        for among in (task.runs, task.sweep):
+            found: dict[tuple[str, ...], str] = {}
+            for run in among:
+                ends = tuple(entry.key for entry in self.ends[task.name, run.name, seed])
+                if ends in found:
+                    raise ConfigError(
+                        f"runs.{run.name}: it is the same as runs.{found[ends]} to the last setting, so "
+                        "both would show one result under two names: change a setting, or remove one"
+                    )
+                found[ends] = run.name
 
 
 def read_plan(path: Path) -> Plan:
@@ -59,7 +70,7 @@ def read_plan(path: Path) -> Plan:
     Raises: ConfigError that names the file, also for what it depends on and is not installed.
     """
     try:
-        return Plan(resolve(yaml.safe_load(path.read_text())))
+        return Plan(resolve(read_config(path)))
     except (OSError, yaml.YAMLError, ConfigError, ModuleNotFoundError) as error:
         raise ConfigError(f"{path}: {error}") from None
 

@@ -7,9 +7,8 @@ from typing import Any
 
 from moa.runtime.errors import ConfigError
 from moa.workflow.entries import Entry
+from moa.workflow.stages import STAGES
 
-TRAINING = ("sft", "online", "expert", "ric")
-WITH_ORACLES = ("online", "expert", "ric")  # the policy and the oracles in one job
 UNSET = "unset"  # what profiles/slurm/config.yaml has where a user's own entry belongs
 SITE = {
     "slurm_account": "the account that pays (`sacctmgr show assoc user=$USER` lists yours)",
@@ -19,9 +18,11 @@ SITE = {
 
 def gpus_of(entry: Entry) -> int:
     """GPUs of a job: one per process, and as many for the oracles if they have their own."""
-    operation = entry.spec["operation"]
-    processes = operation["processes"] if entry.stage in TRAINING else 1
-    own = entry.stage in WITH_ORACLES and operation["oracle_placement"] == "second_gpu"
+    stage, operation = STAGES[entry.stage], entry.spec["operation"]
+    if not stage.gpu:
+        return 0
+    processes = operation["processes"] if stage.trains else 1
+    own = stage.with_oracles and operation["oracle_placement"] == "second_gpu"
     return processes * (2 if own else 1)
 
 

@@ -1,4 +1,4 @@
-"""Pinning: each entry of a config that takes a model or data from outside gets what tells its content.
+"""What a config takes from outside: each entry gets what tells its content.
 
 For the hub that is the commit it is locked to, for a local path a fingerprint. A kind says what it takes
 with a literal `HUB = {"<its key>": "model" | "dataset"}` and has a key `revision`. Used when the workflow
@@ -8,48 +8,63 @@ is parsed; nothing of the hub is imported or asked.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from moa.datasets import module_name as dataset_module
 from moa.oracles import module_name as oracle_module
-from moa.runtime.hub_lock import LOCK, Repository, commit_of, is_local, read_lock
+from moa.runtime.errors import ConfigError
+from moa.runtime.hub_lock import LOCK, Lock, LockError, Repository, commit_of, is_local, read_lock
+from moa.runtime.settings import Settings
 from moa.training.bases import module_name as base_module
+from moa.workflow.config import Task
 from moa.workflow.fingerprints import fingerprint
-from moa.workflow.keys import constant
+from moa.workflow.keys import canonical, constant
 
 
-def pin(sections: dict[str, Any]) -> None:
-    """Give each entry its `commit` (None if not locked yet) or, if it names a local path, its
-    `content` (None if nothing is there yet), in place.
+def pinned(module: str, settings: Settings) -> dict[str, Any]:
+    """The parameters of a kind, with the `commit` (None if not locked yet) or, if they name a local path,
+    the `content` (None if nothing is there yet) of what it takes from outside.
 
-    Raises: moa.runtime.hub_lock.LockError.
+    module: the kind's. Raises: ConfigError if the lock cannot be read.
     """
-    sources = list(_sources(sections))
-    lock = read_lock(LOCK) if any(_on_hub(source) for source, _ in sources) else {}
-    for source, entry in sources:
+    params = canonical(settings.model_dump(mode="json"))
+    for source in _sources(module, settings):
         if _on_hub(source):
-            entry["commit"] = commit_of(lock, source)
+            try:
+                params["commit"] = commit_of(_lock(_changed(LOCK)), source)
+            except LockError as error:
+                raise ConfigError(str(error)) from None
         else:
-            entry["content"] = fingerprint(Path(source.id))
+            params["content"] = fingerprint(Path(source.id))
+    return params
 
 
-def repositories(sections: dict[str, Any]) -> set[Repository]:
+@cache
+def _lock(changed: int) -> Lock:
+    return read_lock(LOCK)
+
+
+def _changed(path: Path) -> int:
+    return path.stat().st_mtime_ns if path.exists() else 0
+
+
+def repositories(task: Task) -> set[Repository]:
     """What a task takes from the hub."""
-    return {source for source, _ in _sources(sections) if _on_hub(source)}
+    entries: list[tuple[str, Any]] = [
+        (dataset_module(task.data.kind), task.data),
+        (base_module(task.policy.base.kind), task.policy.base),
+        *((oracle_module(oracle.kind), oracle) for oracle in task.oracles.values()),
+    ]
+    return {s for module, entry in entries for s in _sources(module, entry) if _on_hub(s)}
 
 
 def _on_hub(source: Repository) -> bool:
     return not is_local(source.id, source.type)
 
 
-def _sources(sections: dict[str, Any]) -> Iterator[tuple[Repository, dict[str, Any]]]:
-    """What a task takes from outside, `id` a hub id or a local path, and the entry that has it."""
-    entries = [
-        (dataset_module, sections["data"]),
-        (base_module, sections["policy"]["base"]),
-        *((oracle_module, oracle) for oracle in sections["oracles"].values()),
-    ]
-    for module_name, entry in entries:
-        for key, repo_type in constant(module_name(entry["kind"]), "HUB", {}).items():
-            yield Repository(repo_type, entry[key], entry["revision"]), entry
+def _sources(module: str, settings: Any) -> Iterator[Repository]:
+    """What a kind's entry takes from outside, `id` a hub id or a local path."""
+    for key, repo_type in constant(module, "HUB", {}).items():
+        yield Repository(repo_type, getattr(settings, key), settings.revision)

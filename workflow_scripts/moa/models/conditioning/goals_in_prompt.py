@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from moa.models.goals import GOALS, build_goal_prompt, preference_to_goal
 from moa.models.policies import load_policy
+from moa.models.settings import GenerationStage
 
 
 class GoalsInPrompt:
@@ -27,10 +28,13 @@ class GoalsInPrompt:
         return build_goal_prompt(x, self.objectives, wanted)
 
 
-def load(inputs: dict[str, Path], params: dict[str, Any]) -> GoalsInPrompt:
+def load(
+    inputs: Mapping[str, Path],
+    objectives: Sequence[str],
+    settings: GenerationStage,
+    how: str | None = None,
+) -> GoalsInPrompt:
     """inputs: base, sft, policy (RiC's entry, whose goals.json holds the ranges and the rule)."""
-    model = load_policy(
-        inputs["base"], [inputs["sft"], inputs["policy"]], params["evaluation"]["dtype"]
-    )
+    model = load_policy(inputs["base"], [inputs["sft"], inputs["policy"]], settings.dtype)
     goals = json.loads((inputs["policy"] / GOALS).read_text())
-    return GoalsInPrompt(model, params["objectives"], goals)
+    return GoalsInPrompt(model, objectives, goals)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 
 from moa.models.merging import State, merge
 from moa.models.policies import ADAPTER, load_policy
+from moa.models.settings import GenerationStage
 from moa.preferences import build_prompt, uniform
 
 
@@ -38,11 +39,20 @@ class MergedExperts:
         return build_prompt(x, self.objectives, uniform(len(self.objectives)), self.decimals)
 
 
-def load(inputs: dict[str, Path], params: dict[str, Any]) -> MergedExperts:
-    """inputs: base, sft, expert/<objective> for every objective."""
-    settings, objectives = params["evaluation"], params["objectives"]
+def load(
+    inputs: Mapping[str, Path],
+    objectives: Sequence[str],
+    settings: GenerationStage,
+    how: str | None = None,
+) -> MergedExperts:
+    """inputs: base, sft, expert/<objective> for every objective. how: as `merge` takes it.
+
+    Raises: ValueError without a `how`.
+    """
+    if how is None:
+        raise ValueError("merged experts need to know how: exact or factors")
     folders = [inputs[f"expert/{objective}"] / ADAPTER for objective in objectives]
-    model = load_policy(inputs["base"], [inputs["sft"]], settings["dtype"])
+    model = load_policy(inputs["base"], [inputs["sft"]], settings.dtype)
     wide = LoraConfig.from_pretrained(folders[0])
     wide.r, wide.lora_alpha = wide.r * len(folders), wide.lora_alpha * len(folders)
     wide.lora_dropout, wide.inference_mode = 0.0, True
@@ -50,7 +60,7 @@ def load(inputs: dict[str, Path], params: dict[str, Any]) -> MergedExperts:
     return MergedExperts(
         get_peft_model(model, wide).eval(),
         [load_file(folder / "adapter_model.safetensors", device=str(device)) for folder in folders],
-        params["merge"],
+        how,
         objectives,
-        settings["decimals"],
+        settings.decimals,
     )

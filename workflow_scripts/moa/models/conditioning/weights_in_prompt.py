@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from moa.models.policies import load_policy
+from moa.models.settings import GenerationStage
 from moa.preferences import build_prompt
 
 
@@ -25,12 +26,16 @@ class WeightsInPrompt:
         return build_prompt(x, self.objectives, w, self.decimals)
 
 
-def load(inputs: dict[str, Path], params: dict[str, Any]) -> WeightsInPrompt:
+def load(
+    inputs: Mapping[str, Path],
+    objectives: Sequence[str],
+    settings: GenerationStage,
+    how: str | None = None,
+) -> WeightsInPrompt:
     """inputs: base, sft and, unless the SFT policy itself is asked, policy."""
     adapters = [inputs[role] for role in ("sft", "policy") if role in inputs]
-    settings = params["evaluation"]
     return WeightsInPrompt(
-        load_policy(inputs["base"], adapters, settings["dtype"]),
-        params["objectives"],
-        settings["decimals"],
+        load_policy(inputs["base"], adapters, settings.dtype),
+        objectives,
+        settings.decimals,
     )

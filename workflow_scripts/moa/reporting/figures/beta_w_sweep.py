@@ -71,7 +71,7 @@ def _collapsed(run: Mapping[str, Any]) -> bool:
 
 def _look(name: str, run: Mapping[str, Any]) -> style.Look:
     """Runs that differ by beta_w alone look the same: the axis tells them apart."""
-    return style.METHODS.get(name) or style.METHODS.get(run["method"]) or style.METHODS["mi_epo"]
+    return style.METHODS.get(name) or style.METHODS.get(run["method"], style.UNKNOWN)
 
 
 def _places(runs: Mapping[str, Any], values: list[float]) -> dict[str, float]:
@@ -109,14 +109,16 @@ def _draw_measure(
         if _collapsed(run):
             axes.plot(x, found["mean"], "x", color=style.INK, ms=7, mew=1.3, zorder=5)
     if line:
-        colour = style.METHODS["mi_epo"].colour
+        last = list(places)[-1]  # the largest beta_w: a run of the method that is swept
+        colour = _look(last, runs[last]).colour
         axes.plot(*np.array(list(line.values())).T, color=colour, lw=1, alpha=0.6, zorder=2)
 
 
 def _handles(metrics: Mapping[str, Any], runs: Mapping[str, Any]) -> list[Any]:
-    shown = {_look(name, run).label for name, run in runs.items()}
+    of_methods = {run["method"]: _look(name, run) for name, run in runs.items()}
     handles: list[Any] = [
-        style.handle(look, linestyle="") for look in style.METHODS.values() if look.label in shown
+        style.handle(look, label=metrics["labels"].get(method, method), linestyle="")
+        for method, look in of_methods.items()
     ]
     if any(_collapsed(run) for run in runs.values()):
         handles.append(Patch(color=style.BAND, label="collapsed"))

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from matplotlib.figure import Figure
 
 from moa.reporting.figures.style import NOTE_SIZE, Look
+
+_LAST: ContextVar[Sequence[str]] = ContextVar("_LAST", default=())
 
 
 def sample_size(metrics: Mapping[str, Any], names: Sequence[str]) -> str:
@@ -32,13 +36,26 @@ def warnings(metrics: Mapping[str, Any], looks: Mapping[str, Look]) -> list[str]
     ]
 
 
+@contextmanager
+def ending_with(paragraphs: Sequence[str]) -> Iterator[None]:
+    """Within, every footnote ends with these paragraphs, whatever the figure.
+
+    A figure may lay itself out for good as it is drawn, so nothing can be added to it afterwards.
+    """
+    token = _LAST.set(paragraphs)
+    try:
+        yield
+    finally:
+        _LAST.reset(token)
+
+
 def add(figure: Figure, paragraphs: Sequence[str]) -> None:
     """Add a strip for small print below the figure, which grows by it: the axes keep their size."""
     width, height = figure.get_size_inches()
     characters = int(width * 72 / (NOTE_SIZE * 0.55))
     lines = [
         line
-        for text in paragraphs
+        for text in (*paragraphs, *_LAST.get())
         for line in textwrap.wrap(text, characters, break_on_hyphens=False)
     ]
     strip = (len(lines) * NOTE_SIZE * 1.25 + 5) / 72

@@ -22,7 +22,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from moa.reporting.figures import clouds, footnotes, style
-from moa.reporting.figures.shown import first_run, has_front
+from moa.reporting.figures.shown import compared, has_front
 
 NEEDS = ("scores",)
 SHOWN = 60  # dots per vector and panel at most
@@ -33,10 +33,10 @@ SHADES = LinearSegmentedColormap.from_list("overlap", ["#ffffff", "#4d4d4d"])
 def draw(metrics: Mapping[str, Any], scores: pd.DataFrame, *, width: float = style.PAGE) -> Figure:
     """The figure, `width` inches wide; `scores` has a row per run x seed x vector x prompt.
 
-    Of the plain MO-ODPO run, or the first of that method, or the first run that has a front.
+    Of the first method that is compared (MO-ODPO), or the first run that has a front.
     """
     fronts = [name for name, run in metrics["runs"].items() if has_front(run)]
-    names = (first_run(metrics, "mo_odpo") or fronts)[:1]
+    names = (compared(metrics) or fronts)[:1]
     if not names:
         return style.empty_figure(width, "No run follows preference vectors.")
     run, look = metrics["runs"][names[0]], style.looks(metrics["runs"])[names[0]]

@@ -7,8 +7,6 @@ from typing import Any
 
 import numpy as np
 
-COMPARED = ("mo_odpo", "mi_epo")
-
 
 def has_front(run: Mapping[str, Any]) -> bool:
     """False for single-reward experts, which are K policies and not one that follows w."""
@@ -24,8 +22,11 @@ def first_run(metrics: Mapping[str, Any], method: str) -> list[str]:
 
 
 def compared(metrics: Mapping[str, Any]) -> list[str]:
-    """One run of each compared method; without any, the first two runs that have a front."""
-    found = [name for method in COMPARED for name in first_run(metrics, method)]
+    """One run of each compared method; without any, the first two runs that have a front.
+
+    metrics["compared"]: the methods, in order.
+    """
+    found = [name for method in metrics["compared"] for name in first_run(metrics, method)]
     runs = metrics["runs"]
     return found or [name for name in runs if has_front(runs[name])][:2]
 

@@ -20,8 +20,6 @@ from matplotlib.colors import LinearSegmentedColormap, to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from moa.reporting.labels import METHOD_LABELS
-
 logging.getLogger("fontTools").setLevel(logging.WARNING)  # a line per font table otherwise
 
 COLUMN, PAGE = 3.3, 7.0  # inches: one column of a two-column paper, and its full width
@@ -90,18 +88,18 @@ class Look:
         }
 
 
-# Also the order of drawing and of the legend. Add a method: add a line.
+# Also the order of drawing and of the legend; labels come with the runs. Add a method: add a line.
 METHODS: dict[str, Look] = {
-    "sft": Look(METHOD_LABELS["sft"], "#4d4d4d", "X"),
-    "rlhf": Look(METHOD_LABELS["rlhf"], "#E69F00", "P"),
-    "rewarded_soups": Look(METHOD_LABELS["rewarded_soups"], "#CC79A7", "v"),
-    "ric": Look(METHOD_LABELS["ric"], "#009E73", "^"),
-    "mo_odpo_scalarised": Look(METHOD_LABELS["mo_odpo_scalarised"], "#56B4E9", "D"),
-    "mo_odpo": Look(METHOD_LABELS["mo_odpo"], "#0072B2", "s"),
-    "mi_epo": Look(METHOD_LABELS["mi_epo"], "#D55E00", "o"),
+    "sft": Look("", "#4d4d4d", "X"),
+    "rlhf": Look("", "#E69F00", "P"),
+    "rewarded_soups": Look("", "#CC79A7", "v"),
+    "ric": Look("", "#009E73", "^"),
+    "mo_odpo_scalarised": Look("", "#56B4E9", "D"),
+    "mo_odpo": Look("", "#0072B2", "s"),
+    "mi_epo": Look("", "#D55E00", "o"),
     "optimum": Look("Optimum (enumerated)", GREY, "", (0, (4, 2))),
 }
-_UNKNOWN = Look("", "#8A7A1F", "p")
+UNKNOWN = Look("", "#8A7A1F", "p")
 # Runs that differ from their method's plain run by config alone: mixed with white (>0) or black.
 _VARIANTS: list[tuple[float, Any]] = [
     (0.35, (0, (5, 1.5))),
@@ -145,8 +143,8 @@ def looks(runs: Mapping[str, Mapping[str, Any]]) -> dict[str, Look]:
     for name in sorted(runs, key=place):
         method = runs[name]["method"]
         plain = name in METHODS or name == method
-        base = METHODS.get(name, METHODS.get(method, _UNKNOWN))
-        label = runs[name].get("label") or (base.label if plain and base.label else name)
+        base = METHODS.get(name, METHODS.get(method, UNKNOWN))
+        label = runs[name].get("label") or name
         if plain:
             found[name] = Look(label, base.colour, base.marker)
             continue

@@ -18,7 +18,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from moa.reporting.figures import footnotes, style
-from moa.reporting.figures.shown import share
+from moa.reporting.figures.shown import has_front, share
 
 NEEDS = ("curves",)
 BINS = 40
@@ -132,9 +132,8 @@ def _notes(
     if any(len(metrics["runs"][name].get("seeds") or {}) > 1 for name in looks):
         text += " Lines: mean over seeds; bands: lowest to highest seed."
     text += f" Steps are averaged in {BINS} equal parts of training."
-    methods = {metrics["runs"][name]["method"] for name in looks}
-    if "rlhf" in methods:
-        text += " RLHF: each objective's own expert."
+    alone = [look.label for name, look in looks.items() if not has_front(metrics["runs"][name])]
+    text += "".join(f" {label}: each objective's own expert." for label in alone)
     in_rounds = {run for series in shown.values() for run, rounds in series if rounds}
     if in_rounds:
         text += f" {', '.join(look.label for name, look in looks.items() if name in in_rounds)}:"

@@ -11,22 +11,12 @@ from moa.tools.estimates.shapes import GATED, Shape, shape_of
 from moa.workflow.entries import Entry
 from moa.workflow.plan import Plan
 from moa.workflow.resources import gpus_of
+from moa.workflow.stages import STAGES
 
 ALL_TRAIN = 8000  # assumed: prompts that are left where n_train is null, as PKU-SafeRLHF-10K's 8K
 CONDITION_TOKENS = 10  # assumed: of one objective's weight and name in the prompt
 BYTES = {"float32": 4, "bfloat16": 2}
 MERGED = "merged_experts"
-NAMES = {
-    "oracle_stats": "scoring",
-    "score": "scoring",
-    "sft": "SFT",
-    "online": "online",
-    "expert": "RLOO",
-    "ric": "RiC",
-    "generate": "generate",
-    "likelihoods": "likelihoods",
-}
-EVALUATION = ("generate", "likelihoods")
 
 
 @dataclass
@@ -44,15 +34,15 @@ class GpuJob:
     @property
     def name(self) -> str:
         """The kind of job, for people."""
-        return NAMES[self.stage]
+        return STAGES[self.stage].label
 
     @property
     def users(self) -> list[str]:
         """What tells it from others of its kind."""
         if self.stage == "oracle_stats":
             return ["dataset"]
-        if self.stage == "expert":
-            return [self.params["objective"]]
+        if objective := self.params.get("objective"):
+            return [objective]
         return [] if self.stage == "sft" else self.runs
 
     @property
@@ -66,12 +56,12 @@ class GpuJob:
     @property
     def settings(self) -> dict[str, Any]:
         """What its trainer, or the evaluation, is told."""
-        return self.params["evaluation" if self.stage in EVALUATION else "settings"]
+        return self.params[STAGES[self.stage].told]
 
     @property
     def lora(self) -> dict[str, Any]:
         """The adapter that is trained, or that the policies asked here were trained with."""
-        if self.stage not in EVALUATION:
+        if STAGES[self.stage].trains:
             return self.params["lora"]
         trained = [a for a in self.entry.inputs.values() if "lora" in a.spec["params"]]
         return trained[-1].spec["params"]["lora"]
@@ -112,7 +102,7 @@ def gpu_jobs(plan: Plan) -> list[GpuJob]:
     found: dict[str, GpuJob] = {}
     for (task, run, _), ends in plan.ends.items():
         for entry in (upstream for end in ends for upstream in _upstream(end)):
-            if entry.stage in NAMES:
+            if STAGES[entry.stage].gpu:
                 job = found.setdefault(entry.rel, GpuJob(entry, task))
                 if run not in job.runs:
                     job.runs.append(run)

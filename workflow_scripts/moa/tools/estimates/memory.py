@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from moa.tools.estimates.jobs import BYTES, CONDITION_TOKENS, EVALUATION, MERGED, GpuJob
+from moa.tools.estimates.jobs import BYTES, CONDITION_TOKENS, MERGED, GpuJob
 from moa.tools.estimates.shapes import Shape
 from moa.tools.estimates.tensors import (
     FLOAT32,
@@ -23,7 +23,7 @@ from moa.tools.estimates.tensors import (
     tree_reference,
     tree_training,
 )
-from moa.workflow.resources import WITH_ORACLES
+from moa.workflow.stages import STAGES
 
 GB = 1e9
 # Assumed: about 1 GB for CUDA's context, kernels and cuBLAS's workspaces, and as much for what the caching
@@ -69,7 +69,7 @@ def _peaks(job: GpuJob) -> list[Peak]:
     if job.stage in ("score", "oracle_stats"):
         return [_peak(job, resident, {"scoring": scoring})]
     policy = Policy(job.shape, BYTES[job.settings["dtype"]], job.lora)
-    if job.stage in EVALUATION:
+    if STAGES[job.stage].told == "generation":
         held = {"weights": policy.weights, **_experts(job, policy)}
         adapters = job.params["conditioning"] == MERGED
         if job.stage == "likelihoods":
@@ -79,7 +79,7 @@ def _peaks(job: GpuJob) -> list[Peak]:
         return [_peak(job, held, moments)]
     held = training_state(policy, job.operation["processes"])
     moments = _training(job, policy)
-    if job.stage not in WITH_ORACLES:
+    if not STAGES[job.stage].with_oracles:
         return [_peak(job, held, moments)]
     if apart:
         oracles = _peak(job, resident, {"scoring": scoring}, gpu="oracles")
@@ -160,7 +160,7 @@ def _oracles(job: GpuJob) -> tuple[Items, Items, bool]:
     """What the oracles hold all the time, what they add while scoring, and whether on another GPU."""
     if "oracles" not in job.params:
         return {}, {}, False
-    in_training = job.stage in WITH_ORACLES
+    in_training = STAGES[job.stage].with_oracles
     placement = job.operation["oracle_placement"] if in_training else "same_gpu"
     weights, rows = [], []
     for shape, entry in job.oracles:

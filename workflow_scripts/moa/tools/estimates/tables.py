@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Any
 
 from moa.reporting.tables.common import DASH, Table
 from moa.tools.estimates.cost import Assumptions, gpu_hours, seconds
-from moa.tools.estimates.growth import OBJECTIVES, doubled, total, with_objectives
 from moa.tools.estimates.jobs import CONDITION_TOKENS, GpuJob
 from moa.tools.estimates.memory import GB, OVERHEAD, Peak
 
@@ -97,21 +95,3 @@ def _by_task(tasks: Sequence[str], jobs: list[GpuJob], given: Assumptions) -> li
     for job in jobs:
         hours[job.task] += gpu_hours(job, given)
     return [f"{number:.1f}" for number in (*hours.values(), sum(hours.values()))]
-
-
-def growth_table(raw: dict[str, Any], given: Assumptions) -> Table:
-    """The total of the config with more of one thing."""
-    now = total(raw, given)
-    rows = [["as it is", f"{now:.0f}", "1.00"]]
-    for label, config in doubled(raw):
-        hours = total(config, given)
-        rows.append([f"twice the {label}", f"{hours:.0f}", f"{hours / now:.2f}"])
-    fewest = total(with_objectives(raw, OBJECTIVES[0]), given)
-    for k in OBJECTIVES:
-        hours = total(with_objectives(raw, k), given)
-        rows.append([f"{k} objectives in every task", f"{hours:.0f}", f"{hours / fewest:.2f}*"])
-    notes = [
-        f"* against {OBJECTIVES[0]} objectives: each task has its oracles in turn, 11 vectors, and its "
-        "own epochs."
-    ]
-    return Table("Estimated growth", ["config", "GPU-hours", "factor"], rows, notes)

@@ -1,7 +1,8 @@
 """Base models: one file per kind. `kind: some_name` means `moa/training/bases/some_name.py`.
 
-A kind offers `build(params, inputs, out)`, which leaves a folder that `from_pretrained` loads:
-model, configuration and tokenizer, with a pad token distinct from EOS.
+A kind offers `build(settings, inputs, out)`, which leaves a folder that `from_pretrained` loads: model,
+configuration and tokenizer, with a pad token distinct from EOS. settings: the kind's class of
+`moa/training/bases/settings.py`.
 """
 
 from __future__ import annotations

@@ -16,23 +16,24 @@ from typing import Any
 
 from moa.runtime.errors import JobError
 from moa.runtime.hub_cache import snapshot
+from moa.training.bases.settings import PinnedHubBase
 
 REQUIRES = ("transformers",)
 HUB = {"model": "model"}
 
 
-def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
+def build(settings: PinnedHubBase, inputs: dict[str, Path], out: Path) -> None:
     """Link weights and write config.json and tokenizer into `out`; the model is not loaded.
 
-    params: model, revision, pad_token (None: the tokenizer's own). inputs: not used.
+    inputs: not used.
     Raises: JobError if the model is not on this machine, lacks a file, or has no usable pad token.
     """
     from transformers import AutoTokenizer
 
-    folder = snapshot(params["model"], params["revision"], params.get("commit"), "model")
+    folder = snapshot(settings.model, settings.revision, settings.commit, "model")
     config = json.loads((folder / "config.json").read_text())
     tokenizer = AutoTokenizer.from_pretrained(folder)
-    _set_pad(tokenizer, params["pad_token"], config["vocab_size"], params["model"])
+    _set_pad(tokenizer, settings.pad_token, config["vocab_size"], settings.model)
     out.mkdir(parents=True, exist_ok=True)
     for name in weight_files(folder):
         # Relative, so that store and cache can be moved together; as deep in the store as here.

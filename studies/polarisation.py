@@ -1,6 +1,6 @@
 """How far the points of the middle preference vectors have moved to the ends, per run and seed.
 
-    .venv/bin/python benchmarks/polarisation.py config/synthetic.yaml config/exploration_study.yaml
+    .venv/bin/python studies/polarisation.py config/synthetic.yaml config/exploration_study.yaml
 
 For two objectives. s is the mean reward of the first objective minus that of the second under a
 vector, and t its place between the run's smallest and largest s. With t = w_1 the points are evenly
@@ -32,7 +32,7 @@ def main() -> None:
     )
     for path in args.configs:
         plan = Plan(resolve(yaml.safe_load(path.read_text())))
-        store = Path(plan.config["store"])
+        store = Path(plan.config.store)
         for entry in plan.entries.values():
             folder = store / entry.rel
             if entry.stage == "metrics" and is_published(folder):

@@ -1,0 +1,146 @@
+"""What pydantic found wrong, as people can mend it: the key, what is wrong with it, what to write."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Iterable, Iterator
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+
+
+def explain(error: ValidationError, model: type[BaseModel], where: str) -> list[str]:
+    """One sentence or two per mistake, `where` in front of each path; the first of each path."""
+    found: dict[str, str] = {}
+    mistakes = error.errors(include_url=False)
+    for mistake in mistakes:
+        within = [m for m in mistakes if m["loc"][: len(mistake["loc"])] == mistake["loc"]]
+        if mistake["type"] == "too_short" and len(within) > 1:
+            continue  # what is wrong inside was left out before it was counted
+        path, text = _sentence(dict(mistake), model, where)
+        found.setdefault(path, text)
+    return list(found.values())
+
+
+def nearest(name: Any, known: Iterable[Any]) -> str:
+    """`; did you mean 'x'?`, or a full stop if nothing known is near."""
+    close = difflib.get_close_matches(str(name), [str(k) for k in known], n=1)
+    return f"; did you mean {close[0]!r}?" if close else "."
+
+
+def documented(field: FieldInfo) -> dict[str, str]:
+    """The text below a field in parts: `about`, and `mend` and `paper` where it has them."""
+    about, *others = (field.description or "").split("\n\n")
+    parts = {"about": " ".join(about.split())}
+    for paragraph in others:
+        kind, _, text = paragraph.partition(":")
+        parts[kind.strip().lower()] = " ".join(text.split()).rstrip(".")
+    return parts
+
+
+def models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    """All models that a type is made of, at any depth of unions and containers."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in get_args(annotation):
+        yield from models_in(part)
+
+
+def kinds_of(annotation: Any) -> dict[str, type[BaseModel]]:
+    """kind -> its model, of a union of such."""
+    return {
+        get_args(model.model_fields["kind"].annotation)[0]: model
+        for model in models_in(annotation)
+        if "kind" in model.model_fields
+    }
+
+
+def _sentence(mistake: dict[str, Any], model: type[BaseModel], where: str) -> tuple[str, str]:
+    steps, last = list(mistake["loc"]), mistake["type"]
+    # What is missing or unknown is said of the section that it would stand in.
+    name = steps.pop() if last in ("missing", "extra_forbidden") else None
+    path, owner, field = _walk(steps, model, where)
+    path = path or "config"
+    known = {n: f for m in owner for n, f in m.model_fields.items()}
+    if last == "extra_forbidden":
+        listed = ", ".join(known)
+        return f"{path}.{name}", (
+            f"{path}: unknown key {name!r}{nearest(name, known)} Known keys: {listed}"
+        )
+    if last == "missing":
+        about = documented(known[name])["about"].rstrip(".") if name in known else ""
+        about = about[:1].lower() + about[1:]
+        return f"{path}.{name}", (
+            f"{path}: the key {name!r} is missing{f' ({about})' if about else ''}; add it"
+        )
+    if last in ("union_tag_invalid", "union_tag_not_found"):
+        kinds = kinds_of(field.annotation) if field else {}
+        listed = ", ".join(kinds)
+        if last == "union_tag_not_found":
+            return path, f"{path}: the key 'kind' is missing; add it, with one of {listed}"
+        tag = mistake["ctx"]["tag"]
+        return path, (
+            f"{path}.kind: unknown kind {tag!r}{nearest(tag, kinds)} Known kinds: {listed}"
+        )
+    return path, f"{path} is {mistake['input']!r}: {_mend(mistake, field)}"
+
+
+def _walk(
+    steps: list[Any], model: type[BaseModel], where: str
+) -> tuple[str, list[type[BaseModel]], FieldInfo | None]:
+    """The path in the file, the models that may stand there, and the field it belongs to.
+
+    pydantic's own steps hold the tags of unions and the names of types, which no file has.
+    """
+    path, owner, field, inside = where, [model], None, False
+    for step in steps:
+        if isinstance(step, int):
+            path += f"[{step}]"
+            continue
+        if step == "[key]":
+            break
+        named = [m for m in owner if step in m.model_fields]
+        if named and not inside:
+            field = named[0].model_fields[step]
+            path, owner = f"{path}.{step}".lstrip("."), list(models_in(field.annotation))
+            inside = _is_mapping(field.annotation)
+        elif inside:
+            path, inside = f"{path}.{step}", False
+        elif (tagged := kinds_of_models(owner)).get(step):
+            owner = [tagged[step]]
+    return path, owner, field
+
+
+def kinds_of_models(models: Iterable[type[BaseModel]]) -> dict[str, type[BaseModel]]:
+    """kind -> its model."""
+    return {k: m for model in models for k, m in kinds_of(model).items()}
+
+
+def _is_mapping(annotation: Any) -> bool:
+    origin = getattr(annotation, "__origin__", None)
+    return origin is dict or any(_is_mapping(part) for part in get_args(annotation))
+
+
+def _mend(mistake: dict[str, Any], field: FieldInfo | None) -> str:
+    value, said = mistake["input"], documented(field) if field else {"about": ""}
+    if isinstance(value, str) and mistake["type"] in ("float_type", "int_type") and _number(value):
+        return f"this is text to YAML, not a number; write {_number(value)}"
+    if mistake["type"] == "literal_error" and "mend" not in said:
+        return f"choose {mistake['ctx']['expected'].replace(chr(39), '')}"
+    message = mistake["msg"].replace("Input should", "it must").replace("Value error, ", "")
+    return said.get("mend") or f"{message}; {said['about']}".rstrip("; ")
+
+
+def _number(text: str) -> str | None:
+    """A number that YAML reads as one: 1.0e-4 for 1e-4."""
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    if not math.isfinite(value):
+        return None
+    mantissa, e, exponent = text.strip().lower().partition("e")
+    mantissa = mantissa if "." in mantissa else f"{mantissa}.0"
+    return f"{mantissa}e{exponent}" if e else repr(value)

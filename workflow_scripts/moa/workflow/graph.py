@@ -1,0 +1,215 @@
+"""From data to scores: the entries of a task's runs, one function per stage, in the order data flows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from moa.datasets import module_name as dataset_module
+from moa.models.conditioning import module_name as conditioning_module
+from moa.oracles import module_name as oracle_module
+from moa.runtime.settings import Settings
+from moa.training.bases import module_name as base_module
+from moa.training.online_losses import module_name as loss_module
+from moa.workflow.config import Run, Task
+from moa.workflow.entries import Catalogue, Entry, Inputs, only
+from moa.workflow.keys import canonical, constant
+from moa.workflow.sources import pinned
+
+
+def plain(settings: Settings) -> dict[str, Any]:
+    """Settings as a spec holds them."""
+    return canonical(settings.model_dump(mode="json"))
+
+
+def shared_entries(catalogue: Catalogue, task: Task) -> dict[str, Entry]:
+    """What all runs and seeds of a task start from, by role: data, base, oracles, oracle_stats."""
+    module = dataset_module(task.data.kind)
+    data = catalogue.add(
+        "data", task.name, {"data": pinned(module, task.data)}, {}, modules=[module]
+    )
+    module = base_module(task.policy.base.kind)
+    base = catalogue.add(
+        "base",
+        task.policy.base.kind,
+        {"base": pinned(module, task.policy.base)},
+        {},
+        modules=[module],
+    )
+    oracles = fitted_oracles(catalogue, task)
+    stats = catalogue.add(
+        "oracle_stats",
+        task.name,
+        _scored_by(task),
+        {"data": data, **oracles},
+        modules=oracle_kinds(task),
+    )
+    return {"base": base, "data": data, "oracle_stats": stats, **oracles}
+
+
+def fitted_oracles(catalogue: Catalogue, task: Task) -> dict[str, Entry]:
+    """The oracles that are fitted in the workflow, as inputs by role."""
+    fitted = {}
+    for objective, module in zip(task.objectives, oracle_kinds(task), strict=True):
+        if constant(module, "FITTED", False):
+            oracle = pinned(module, task.oracles[objective])
+            fitted[f"oracle/{objective}"] = catalogue.add(
+                "oracle",
+                objective,
+                {"objective": objective, "oracle": oracle},
+                {},
+                modules=[module],
+            )
+    return fitted
+
+
+def sft_policy(catalogue: Catalogue, task: Task, seed: int, shared: Inputs) -> Entry:
+    """Where all methods of a seed start."""
+    inputs = {role: shared[role] for role in ("base", "data")}
+    if task.sft.response == "routed":
+        inputs["oracle_stats"] = shared["oracle_stats"]
+    return catalogue.add(
+        "sft",
+        f"{task.name}-s{seed}",
+        {
+            "objectives": task.objectives,
+            "lora": plain(task.policy.lora),
+            "settings": plain(task.sft),
+        },
+        inputs,
+        seed=seed,
+    )
+
+
+def run_entries(
+    catalogue: Catalogue, task: Task, run: Run, seed: int, shared: Inputs
+) -> dict[str, Entry]:
+    """A run's training, scores and likelihoods for one seed, by role. shared: with the seed's sft."""
+    trained = training(catalogue, task, run, seed, shared)
+    at = f"{run.name}/{seed}"
+    roles = evaluation(catalogue, task, run, seed, shared, trained)
+    for role, entry in trained.items():  # policy, or expert/<objective>
+        roles[f"trained/{at}{role.removeprefix('policy').removeprefix('expert')}"] = entry
+    return roles
+
+
+def training(
+    catalogue: Catalogue, task: Task, run: Run, seed: int, shared: Inputs
+) -> dict[str, Entry]:
+    """What a run trains after SFT: `policy`, or one `expert/<objective>` per objective, or nothing."""
+    stage = run.method.stage
+    if stage is None or run.told is None:
+        return {}
+    if stage == "expert":
+        return experts(catalogue, task, run, seed, shared)
+    params = {**_scored_by(task), "lora": plain(run.lora), "settings": plain(run.told)}
+    modules = oracle_kinds(task)
+    if run.method.loss:
+        params["loss"] = run.method.loss
+        modules.append(loss_module(run.method.loss))
+    policy = catalogue.add(
+        stage, f"{run.name}-{task.name}-s{seed}", params, shared, seed=seed, modules=modules
+    )
+    return {"policy": policy}
+
+
+def experts(
+    catalogue: Catalogue, task: Task, run: Run, seed: int, shared: Inputs
+) -> dict[str, Entry]:
+    """One policy per objective, rewarded for that alone: `expert/<objective>`.
+
+    How they are merged later is not part of their keys, so runs that differ in that share them.
+    """
+    assert run.told is not None
+    found = {}
+    for objective, module in zip(task.objectives, oracle_kinds(task), strict=True):
+        inputs = {
+            role: entry
+            for role, entry in shared.items()
+            if not role.startswith("oracle/") or role == f"oracle/{objective}"
+        }
+        found[f"expert/{objective}"] = catalogue.add(
+            "expert",
+            f"{objective}-{task.name}-s{seed}",
+            {
+                "objectives": task.objectives,
+                "objective": objective,
+                "oracles": {objective: pinned(module, task.oracles[objective])},
+                "lora": plain(run.lora),
+                "settings": plain(run.told),
+            },
+            inputs,
+            seed=seed,
+            modules=[module],
+        )
+    return found
+
+
+def evaluation(
+    catalogue: Catalogue, task: Task, run: Run, seed: int, shared: Inputs, trained: Inputs
+) -> dict[str, Entry]:
+    """A run's scores, one entry per block of vectors, and its likelihoods, by role.
+
+    trained: the run's policy, or its experts; empty for SFT.
+    """
+    name, at = f"{run.name}-{task.name}-s{seed}", f"{run.name}/{seed}"
+    params = {
+        "conditioning": run.method.conditioning,
+        "objectives": task.objectives,
+        "generation": plain(task.asked),
+    }
+    if (merge := getattr(run.settings, "merge", None)) is not None:
+        params["merge"] = merge
+    policy = {**{role: shared[role] for role in ("base", "sft")}, **trained}
+    modules = [conditioning_module(run.method.conditioning)]
+    responses: dict[str, Entry] = {}
+    roles: dict[str, Entry] = {}
+    for first, block in blocks(run.vectors, task.generation.vectors_per_job).items():
+        last = first + len(block) - 1
+        label = name if len(block) == len(run.vectors) else f"{name}-v{first}-{last}"
+        number = f"{first:03d}"  # a spec sorts its roles as text
+        responses[f"generate/{number}"] = generated = catalogue.add(
+            "generate",
+            label,
+            {**params, "vectors": block, "first_vector": first},
+            {**policy, "data": shared["data"]},
+            seed=seed,
+            modules=modules,
+        )
+        roles[f"score/{at}/{number}"] = catalogue.add(
+            "score",
+            label,
+            _scored_by(task),
+            {"generate": generated, **only(shared, "oracle")},
+            modules=oracle_kinds(task),
+        )
+    if run.method.conditioned:  # else K policies, not one that is told w
+        count = task.generation.decodability_prompts
+        roles[f"likelihoods/{at}"] = catalogue.add(
+            "likelihoods",
+            name,
+            {**params, "vectors": run.vectors, "decodability_prompts": count},
+            {**policy, **responses},
+            modules=modules,
+        )
+    return roles
+
+
+def blocks(vectors: list[list[float]], size: int | None) -> dict[int, list[list[float]]]:
+    """The vectors cut into blocks of `size` (None: one block), by the number of their first one."""
+    size = size or len(vectors)
+    return {first: vectors[first : first + size] for first in range(0, len(vectors), size)}
+
+
+def oracle_kinds(task: Task) -> list[str]:
+    """The modules of a task's oracles, in the order of its objectives."""
+    return [oracle_module(task.oracles[name].kind) for name in task.objectives]
+
+
+def scored_oracles(task: Task) -> dict[str, dict[str, Any]]:
+    """objective -> its oracle as a spec holds it."""
+    kinds = zip(task.objectives, oracle_kinds(task), strict=True)
+    return {objective: pinned(module, task.oracles[objective]) for objective, module in kinds}
+
+
+def _scored_by(task: Task) -> dict[str, Any]:
+    return {"objectives": task.objectives, "oracles": scored_oracles(task)}

@@ -1,0 +1,149 @@
+"""The whole of what a config file may say: sections from the rooms that read them, tasks and runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field
+
+from moa.datasets.settings import AnyData
+from moa.evaluation.settings import MetricsSettings
+from moa.models.settings import GenerationSettings, LoraSettings, PromptSettings
+from moa.oracles.settings import AnyOracle
+from moa.runtime.settings import Number, OperationSettings, Settings, Text, Whole
+from moa.training.bases.settings import AnyBase
+from moa.training.settings import ExpertSettings, OnlineSettings, RiCSettings, SFTSettings
+from moa.workflow.methods import METHODS
+
+
+def _unique(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    if len(set(values)) < len(values):
+        raise ValueError("it must not hold anything twice")
+    return values
+
+
+Unique = AfterValidator(_unique)
+Name = Annotated[Text, Field(pattern="^[a-z0-9_]+$")]
+Objective = Annotated[Text, Field(pattern="^[a-z][a-z0-9_]*$")]
+Weight = Annotated[Number, Field(ge=0, le=1)]
+if TYPE_CHECKING:
+    MethodName = str
+else:
+    MethodName = Literal[tuple(METHODS)]
+
+
+class PolicySettings(PromptSettings):
+    """The base model and the adapters trained on it."""
+
+    base: AnyBase
+    """Where the base model comes from."""
+    lora: LoraSettings = LoraSettings()
+    """The adapters of SFT and of every method."""
+
+
+class PolicyOverrides(PromptSettings):
+    """Any key of policy."""
+
+    base: dict[str, Any] = {}
+    """Keys that differ, or another `kind` with its own."""
+    lora: LoraSettings = LoraSettings()
+    """Keys that differ."""
+
+
+class TaskSettings(Settings):
+    """Objectives, data and oracles of a task; any section here overrides the common one."""
+
+    objectives: Annotated[tuple[Objective, ...], Field(min_length=2), Unique]
+    """In the order of every column, prompt and vector; two or more.
+
+    Mend: list two names or more, of lower-case letters, digits and underscores, beginning with a letter."""
+    data: AnyData
+    """Prompts and responses."""
+    oracles: dict[Objective, AnyOracle]
+    """One reward oracle per objective, by name."""
+    evaluation_vectors: Annotated[tuple[tuple[Weight, ...], ...], Field(min_length=2)] | None = None
+    """Preference vectors to evaluate; the paper's for 2 and 3 objectives if left out.
+
+    Paper: 11 vectors for two objectives, 13 for three."""
+    beta_w_sweep: Annotated[tuple[Annotated[Number, Field(ge=0)], ...], Unique] = ()
+    """Values of beta_w to train and compare in a figure of its own; 0 is MO-ODPO.
+
+    Mend: list different numbers from 0."""
+    paper: Text | None = None
+    """Whose numbers of config/paper_numbers.yaml stand beside ours in the tables; null for none."""
+    policy: PolicyOverrides = PolicyOverrides()
+    """Keys that differ for this task."""
+    sft: SFTSettings = SFTSettings()
+    """Keys that differ for this task."""
+    online: OnlineSettings = OnlineSettings()
+    """Keys that differ for this task."""
+    experts: ExpertSettings = ExpertSettings()
+    """Keys that differ for this task."""
+    ric: RiCSettings = RiCSettings()
+    """Keys that differ for this task."""
+    generation: GenerationSettings = GenerationSettings()
+    """Keys that differ for this task."""
+    metrics: MetricsSettings = MetricsSettings()
+    """Keys that differ for this task."""
+    operation: OperationSettings = OperationSettings()
+    """Keys that differ for this task."""
+
+
+class RunSettings(Settings):
+    """What is trained and compared; each run appears in the DAG, the figures and the tables."""
+
+    name: Name
+    """Name of the run, in folders and tables.
+
+    Mend: use lower-case letters, digits and underscores."""
+    method: MethodName
+    """The training method; sft is the start of all others, evaluated as it is."""
+    overrides: dict[str, Any] = {}
+    """Keys of the method's own section (online, experts or ric) that differ for this run, and under
+    `lora` keys of policy.lora."""
+
+
+class ConfigSettings(Settings):
+    """A config file."""
+
+    name: Name
+    """Name of the config; results appear under results/<name>/.
+
+    Mend: use lower-case letters, digits and underscores."""
+    extends: Text | None = None
+    """Another config, beside this file: what this one does not say is taken from there. Lists are replaced
+    whole, a task that is null is left out, and an entry with another `kind` takes nothing of the old."""
+    seeds: Annotated[tuple[Annotated[Whole, Field(ge=0)], ...], Field(min_length=1), Unique] = (
+        0,
+        1,
+        2,
+    )
+    """One full pipeline from SFT on is run per seed.
+
+    Mend: list different non-negative whole numbers, for example [0, 1, 2]."""
+    store: Text = "results/store"
+    """Folder of the content store; several checkouts may share one."""
+    policy: PolicySettings
+    """The base model and the adapters trained on it."""
+    sft: SFTSettings = SFTSettings()
+    """Supervised fine-tuning."""
+    online: OnlineSettings = OnlineSettings()
+    """MI-EPO and MO-ODPO."""
+    experts: ExpertSettings = ExpertSettings()
+    """Single-reward experts, alone and merged."""
+    ric: RiCSettings = RiCSettings()
+    """Rewards-in-Context."""
+    generation: GenerationSettings = GenerationSettings()
+    """Sampling for evaluation."""
+    metrics: MetricsSettings = MetricsSettings()
+    """From scores to tables."""
+    operation: OperationSettings = OperationSettings()
+    """How jobs run."""
+    tasks: Annotated[dict[Name, TaskSettings], Field(min_length=1)]
+    """The tasks to run, by name.
+
+    Mend: give at least one task, with a name of lower-case letters, digits and underscores."""
+    runs: Annotated[tuple[RunSettings, ...], Field(min_length=1)]
+    """What is trained and compared; each run appears in the DAG, the figures and the tables.
+
+    Mend: list at least one run, with a name and a method."""
