@@ -23,6 +23,8 @@ KINDS = {"train", "workflow", "slurm"}
 
 @pytest.hookimpl(tryfirst=True)  # before `-m` chooses
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    moved = [place for place in MARKS if not (TESTS / place).exists()]
+    assert not moved, f"no longer there: {moved}"
     for item in items:
         path = item.path.relative_to(TESTS)
         for place in (path, *path.parents):
