@@ -8,7 +8,8 @@ import yaml
 
 from moa.runtime.errors import ConfigError
 from moa.tools.garbage import whole_configs
-from moa.workflow.config import read_config, resolve
+from moa.workflow.config import resolve
+from moa.workflow.inherit import read_config
 from moa.workflow.plan import Plan
 from moa.workflow.stages import STAGES
 from support.paths import CONFIG

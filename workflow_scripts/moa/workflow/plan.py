@@ -14,9 +14,10 @@ import yaml
 from moa.runtime.errors import ConfigError
 from moa.runtime.hub_lock import Repository
 from moa.runtime.publishing import is_published
-from moa.workflow.config import Config, Task, read_config, resolve
+from moa.workflow.config import Config, Task, resolve
 from moa.workflow.entries import Catalogue, Entry
 from moa.workflow.graph import run_entries, sft_policy, shared_entries
+from moa.workflow.inherit import read_config
 from moa.workflow.outputs import Made, Views, outputs
 from moa.workflow.sources import repositories
 

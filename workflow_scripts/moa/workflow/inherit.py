@@ -1,0 +1,61 @@
+"""Configs on top of others: what a file does not say is taken from the one that it extends."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from moa.runtime.errors import ConfigError
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """What a file says, with what it extends. Raises: ConfigError, OSError, yaml.YAMLError."""
+    return inherit(yaml.safe_load(path.read_text(encoding="utf-8")), path.parent)
+
+
+def inherit(raw: Any, folder: Path) -> dict[str, Any]:
+    """A config on top of those it extends, which lie in `folder`, or where their own `extends` leads.
+
+    Raises: ConfigError if there is no such file, or if configs extend each other.
+    """
+    if not isinstance(raw, dict):
+        raise ConfigError("config: it must be a mapping of keys, such as `name: mine`")
+    seen: list[Path] = []
+    merged, base = raw, raw.get("extends")
+    while base is not None:
+        path = (folder / str(base)).resolve()
+        if path in seen:
+            raise ConfigError(
+                f"extends: {path.name} extends itself, by way of others; end the circle"
+            )
+        if not path.is_file():
+            raise ConfigError(
+                f"extends is {base!r}: there is no {path}; name a config beside this file"
+            )
+        seen.append(path)
+        below = yaml.safe_load(path.read_text(encoding="utf-8"))
+        if not isinstance(below, dict):
+            raise ConfigError(f"extends is {base!r}: {path} is no mapping of keys, so no config")
+        merged, base, folder = merge(below, merged), below.get("extends"), path.parent
+    if seen and isinstance(merged.get("tasks"), dict):
+        merged["tasks"] = {name: task for name, task in merged["tasks"].items() if task is not None}
+    return {key: value for key, value in merged.items() if key != "extends"}
+
+
+def merge(base: Any, over: dict[str, Any]) -> dict[str, Any]:
+    """`over` on top of `base`, section by section; an entry with another `kind` replaces the whole."""
+    merged: dict[str, Any] = copy.deepcopy(base) or {}
+    for key, value in over.items():
+        old = merged.get(key)
+        same = isinstance(old, dict) and isinstance(value, dict) and _kind(old, value)
+        merged[key] = merge(old, value) if same else copy.deepcopy(value)
+    return merged
+
+
+def _kind(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    """Whether two entries can be merged: the newer names no other kind."""
+    return "kind" not in new or new["kind"] == old.get("kind")
