@@ -27,6 +27,7 @@ from moa.models.settings import GenerationStage
 from moa.oracles.base import load_oracles, score_all
 from moa.oracles.scale import RewardScale
 from moa.workflow.config import resolve
+from moa.workflow.inherit import read_config
 from moa.workflow.plan import Plan
 
 PROMPTS = 150
@@ -44,7 +45,7 @@ def main() -> None:
     parser.add_argument("--cores", default="1")
     args = parser.parse_args()
     torch.set_num_threads(1)
-    raw = yaml.safe_load(args.config.read_text())
+    raw = read_config(args.config)
     raw |= {
         "seeds": args.seeds,
         "generation": {**raw.get("generation", {}), "vectors_per_job": None},

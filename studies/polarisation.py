@@ -14,10 +14,10 @@ import json
 from pathlib import Path
 
 import numpy as np
-import yaml
 
 from moa.runtime.publishing import is_published
 from moa.workflow.config import resolve
+from moa.workflow.inherit import read_config
 from moa.workflow.plan import Plan
 
 
@@ -31,7 +31,7 @@ def main() -> None:
         "| run | polarisation per seed | mean | largest step | HV | CRD |\n|---|---|---|---|---|---|"
     )
     for path in args.configs:
-        plan = Plan(resolve(yaml.safe_load(path.read_text())))
+        plan = Plan(resolve(read_config(path)))
         store = Path(plan.config.store)
         for entry in plan.entries.values():
             folder = store / entry.rel

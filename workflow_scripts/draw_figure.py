@@ -1,9 +1,9 @@
 """Draw one figure of a task.
 
-In:  metrics, and by what the figure needs score/<run>/<seed> or trained/<run>/<seed>[/<objective>];
-     spec.params: figure (a file of moa/reporting/figures/), needs (what it draws beside the metrics),
-     labels (of all methods), compared (the methods that are held against each other).
-Out: <figure>.pdf and <figure>.png.
+In:  metrics, and by what the figure needs score/<run>/<seed>/<vector> or
+     trained/<run>/<seed>[/<objective>]; spec.params: figure (a file of moa/reporting/figures/), needs
+     (what it draws beside the metrics), labels (of its methods), compared (the methods that are held
+     against each other).
 """
 
 import json

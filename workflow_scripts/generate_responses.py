@@ -8,6 +8,7 @@ Out: generations.parquet, one row per vector and prompt; ids are the response's 
 
 import pandas as pd
 
+from moa.datasets.shards import in_shards
 from moa.datasets.splits import read_split
 from moa.evaluation.responses import sample_responses
 from moa.models.conditioning import load_conditioned
@@ -18,7 +19,6 @@ from moa.models.settings import GenerationStage
 from moa.runtime.job import log, run
 from moa.runtime.progress import Progress
 from moa.runtime.publishing import Job
-from moa.runtime.shards import in_shards
 
 
 def main(job: Job) -> None:

@@ -19,18 +19,16 @@ def main(job: Job) -> None:
     oracles = load_oracles(objectives, job.params["oracles"], job.inputs)
     # A network's last bits depend on what else is in the batch, so no batch has two vectors: else
     # the scores would depend on how the vectors are cut into blocks.
-    raw = np.concatenate(
-        [
-            score_in_shards(
-                oracles,
-                rows["prompt"].tolist(),
-                rows["response"].tolist(),
-                job.checkpoints / f"vector{vector}",
-                f"{job.name}, vector {vector}",
-            )
-            for vector, rows in frame.groupby("vector")
-        ]
-    )
+    raw = np.empty((len(frame), len(objectives)))
+    for vector, places in frame.groupby("vector").indices.items():
+        rows = frame.iloc[places]
+        raw[places] = score_in_shards(
+            oracles,
+            rows["prompt"].tolist(),
+            rows["response"].tolist(),
+            job.checkpoints / f"vector{vector}",
+            f"{job.name}, vector {vector}",
+        )
     scale = RewardScale.read(job.inputs["oracle_stats"], objectives)
     frame[scale.raw_columns] = raw
     frame[scale.norm_columns] = scale.normalise(raw)

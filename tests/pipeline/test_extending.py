@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 import textwrap
 
 import pandas as pd
@@ -67,6 +69,16 @@ def test_a_new_method_by_the_documented_steps_trains_and_has_its_own_row(checkou
     assert losses["twice"] == pytest.approx(2 * losses["mo_odpo"])
     table = pd.read_csv(checkout / "results/tiny/safety/tables/summary.csv")
     assert "MO-ODPO, twice" in table.to_string() and len(table) == 3
+
+
+def test_after_the_last_step_the_reference_is_current(checkout):
+    (checkout / "docs").mkdir(exist_ok=True)
+    program = [sys.executable, str(checkout / "workflow_scripts/write_config_reference.py")]
+    stale = subprocess.run([*program, "--check"], capture_output=True, text=True, check=False)
+    assert stale.returncode == 1 and "make config-docs" in stale.stderr
+    subprocess.run(program, check=True)
+    subprocess.run([*program, "--check"], check=True)
+    assert '"twice"' in (checkout / "config/schema.json").read_text()
 
 
 def test_a_method_whose_loss_was_forgotten_is_refused(tmp_path):

@@ -11,21 +11,12 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from moa.reporting.figures import style
+from moa.workflow import outputs
 from moa.workflow.keys import constant
-from moa.workflow.methods import compared, labels
+from moa.workflow.methods import METHODS, compared
 
 MEASURES = ("hv", "mip", "crd", "decodability")
-FIGURES = (
-    "pareto_fronts",
-    "reward_distributions",
-    "reward_overlap",
-    "exploration",
-    "front_3d",
-    "objective_best",
-    "beta_w_sweep",
-    "metrics_by_run",
-    "training_curves",
-)
+FIGURES = (*outputs.FIGURES, outputs.SWEEP)
 VECTORS = {
     2: [[round(i / 10, 1), round(1 - i / 10, 1)] for i in range(11)],
     3: [[0, 0, 1], [0, 1, 0], [0.1, 0.1, 0.8], [0.33, 0.33, 0.33], [0.6, 0.2, 0.2], [1, 0, 0]],
@@ -106,7 +97,7 @@ def results(
         "prompts": prompts,
         "reference": [-1.0] * k,
         "runs": runs,
-        "labels": labels(),
+        "labels": {method.name: method.label for method in METHODS.values()},
         "compared": compared(),
         "optimum": {"points": best, "front": front.tolist() if k == 2 else None}
         | {"hv": 2.5, "mip": 2.0}

@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 import yaml
 
+from moa.datasets.shards import in_shards
 from moa.runtime.attempts import ATTEMPTS
 from moa.runtime.publishing import work_folder
-from moa.runtime.shards import in_shards
 from moa.tools.status import COLUMNS, Status
 from moa.tools.terminal import duration, size, table
 from support.paths import REPO

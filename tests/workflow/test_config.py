@@ -101,6 +101,10 @@ def put(config, path, value):
             r"extends is 'nothing.yaml': there is no .*name a config beside",
         ),
         ("online.epochs", float("nan"), r"online.epochs is nan: it must be a finite number"),
+        ("generation", [], r"generation is \[\]: it must be a mapping"),
+        ("online.batch_size", "32", r"online.batch_size is '32': .*write 32$"),
+        ("name", "store", r"name is 'store': .*store, logs and work are folders"),
+        ("store", "", r"store is ''"),
         ("policy.lora.rank", 4.5, r"policy.lora.rank is 4.5: it must be a valid integer"),
         ("tasks.safety.data", {"n_train": 1, "n_test": 2}, r"data: the key 'kind' is missing"),
         ("online.micro_batch_size", 36, r"batch_size 48 is not a multiple of micro_batch_size 36"),
@@ -135,6 +139,26 @@ def put(config, path, value):
         ),
         (
             "runs",
+            [{"name": "a", "method": "mi_epo", "overrides": {"lora": None}}],
+            r"runs.a.overrides.lora is None: it must be a mapping",
+        ),
+        (
+            "runs",
+            [{"name": "mo_odpo", "method": "mo_odpo", "overrides": {"labels": "scalarised"}}],
+            r"runs.mo_odpo: with labels scalarised this is no plain mo_odpo; name the run mo_odpo_sca",
+        ),
+        (
+            "runs",
+            [{"name": "beta_w_0_01", "method": "mi_epo", "overrides": {"beta_w": 0.5}}],
+            r"runs.beta_w_0_01: that is the name of the run of 0.01 in tasks.safety.beta_w_sweep",
+        ),
+        (
+            "tasks.safety.beta_w_sweep",
+            [0.01, 0.010000001],
+            r"beta_w_sweep: 0.01 and 0.010000001 are the same to six digits",
+        ),
+        (
+            "runs",
             [{"name": "mo_odpo_scalarised", "method": "mo_odpo"}],
             r"runs.mo_odpo_scalarised: the name stands for labels scalarised",
         ),
@@ -154,10 +178,16 @@ def test_all_mistakes_are_told_at_once(config):
         "policy.lora",
         "online.alpha is 0",
     ]
+    # Also what is found only once the file can be read: the rest is read without its mistakes.
+    config["tasks"]["safety"]["oracles"] = {"humour": {"kind": "synthetic_world"}}
+    with pytest.raises(ConfigError) as caught:
+        resolve(config)
+    said = str(caught.value)
+    assert "'rnak'" in said and "alpha is 0" in said and "humour: no such objective" in said
     config = put(put(config, "online.alpha", 1), "policy.lora", {"rank": 4})
     config["runs"] += [{"name": "sft", "method": "sft"}]
     config["runs"] += [{"name": "odd", "method": "mi_epo", "overrides": {"micro_batch_size": 36}}]
-    config["tasks"]["safety"]["oracles"].pop("helpfulness")
+    config["tasks"]["safety"]["oracles"] = {"harmlessness": {"kind": "synthetic_world"}}
     with pytest.raises(ConfigError) as caught:
         resolve(config)
     said = str(caught.value)
@@ -208,6 +238,28 @@ def test_a_config_extends_another(tmp_path):
     (tmp_path / "base.yaml").write_text("extends: last.yaml\n")
     with pytest.raises(ConfigError, match="extends itself"):
         read_config(last)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("name: x\nextends: bad.yaml\n", r"bad.yaml is no mapping of keys"),
+        ("name: x\nextends: broken.yaml\n", r"broken.yaml cannot be read as YAML"),
+        ("extends: good.yaml\n", r"the key 'name' is missing; what this config makes needs a name"),
+        (
+            "name: x\nextends: good.yaml\ntasks: {safty: null}\n",
+            r"tasks.safty is null, but good.yaml",
+        ),
+    ],
+)
+def test_what_cannot_be_extended_is_named(tmp_path, text, said):
+    (tmp_path / "good.yaml").write_text((CONFIG / "synthetic.yaml").read_text())
+    (tmp_path / "bad.yaml").write_text("- a list\n")
+    (tmp_path / "broken.yaml").write_bytes(b"name: caf\xe9\n")
+    (tmp_path / "mine.yaml").write_text(text)
+    with pytest.raises(ConfigError, match=said) as caught:
+        read_config(tmp_path / "mine.yaml")
+    assert "\n" not in str(caught.value)
 
 
 def test_a_study_shares_what_its_base_made():

@@ -10,10 +10,10 @@ from typing import Any, Protocol
 import numpy as np
 import pandas as pd
 
+from moa.datasets.shards import in_shards
 from moa.oracles import module_name
 from moa.runtime.errors import JobError
 from moa.runtime.progress import Progress
-from moa.runtime.shards import in_shards
 
 SHARD = 512  # responses scored between two updates of the bar, and at most lost by a kill
 

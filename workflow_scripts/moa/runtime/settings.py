@@ -51,7 +51,8 @@ class OperationSettings(Settings):
 
     Mend: choose among tensorboard and wandb, or leave it empty."""
     processes: Natural = 1
-    """Processes of a training job, one per GPU; batches have the same content for any number."""
+    """Processes of a training job, one per GPU; batches have the same content for any number, and results
+    agree to rounding (where LoRA's dropout is on, each process draws its own)."""
     oracle_placement: Placement = "same_gpu"
     """Where model oracles are while a policy is trained: same_gpu; second_gpu, one more GPU per process;
     cpu_offload, in host memory, and on the GPU only while they score."""

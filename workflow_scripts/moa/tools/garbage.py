@@ -79,7 +79,7 @@ def whole_configs(folder: Path) -> list[Path]:
             raw = yaml.safe_load(path.read_text())
         except yaml.YAMLError:
             raw = {"tasks": None}
-        if isinstance(raw, dict) and raw.keys() & {"tasks", "runs"}:
+        if isinstance(raw, dict) and raw.keys() & {"tasks", "runs", "extends"}:
             found.append(path)
     return found
 

@@ -22,6 +22,7 @@ from peft import PeftModel, set_peft_model_state_dict
 from safetensors.torch import load_file
 from transformers import PreTrainedTokenizerBase
 
+from moa.datasets.shards import in_shards
 from moa.models.goals import build_goal_prompt, preference_to_goal, reaches_quantile
 from moa.models.policies import ADAPTER, save_adapter
 from moa.models.prompts import distinct_prompts, encode, truncate_prompt
@@ -34,7 +35,6 @@ from moa.runtime.errors import JobError
 from moa.runtime.files import write_json
 from moa.runtime.job import log
 from moa.runtime.progress import Progress
-from moa.runtime.shards import in_shards
 from moa.training.loop import TrainingRun
 from moa.training.processes import processes, shared
 from moa.training.settings import RiCStage

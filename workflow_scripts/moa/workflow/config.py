@@ -31,7 +31,7 @@ from moa.training.settings import (
     SFTSettings,
     SFTStage,
 )
-from moa.workflow.explain import explain
+from moa.workflow.explain import explain, without_mistakes
 from moa.workflow.inherit import inherit, merge
 from moa.workflow.methods import METHODS, RESERVED, SWEPT, SWEPT_METHOD, Method, run_label
 from moa.workflow.schema import ConfigSettings, PolicySettings, TaskSettings
@@ -113,7 +113,7 @@ def resolve(raw: dict[str, Any], folder: Path = CONFIG_FOLDER) -> Config:
     mistakes: list[str] = []
     given = _made(ConfigSettings, raw, "", mistakes)
     if given is None:
-        raise ConfigError("\n".join(mistakes))
+        raise ConfigError("\n".join(dict.fromkeys(mistakes + _further(raw, folder))))
     names = [run.name for run in given.runs]
     for name in dict.fromkeys(n for n in names if names.count(n) > 1):
         mistakes.append(f"runs: the name {name!r} is used twice; give each run its own")
@@ -125,6 +125,22 @@ def resolve(raw: dict[str, Any], folder: Path = CONFIG_FOLDER) -> Config:
         raise ConfigError("\n".join(dict.fromkeys(mistakes)))
     found = {name: task for name, task in tasks.items() if task is not None}
     return Config(given.name, list(given.seeds), given.store, found)
+
+
+def _further(raw: dict[str, Any], folder: Path) -> list[str]:
+    """What else is wrong with a config that cannot be read as it is, so that all is told at once.
+
+    What its mistakes have left incomplete is not spoken of.
+    """
+    rest, touched = without_mistakes(ConfigSettings, raw)
+    if _made(ConfigSettings, rest, "", []) is None:
+        return []
+    try:
+        resolve(rest, folder)
+    except ConfigError as error:
+        places = tuple(filter(None, touched))
+        return [m for m in str(error).splitlines() if not m.startswith(places)]
+    return []
 
 
 def _task(
@@ -162,6 +178,7 @@ def _task(
     sweep = [
         _swept(value, merged, prompts, vectors, where, mistakes) for value in task.beta_w_sweep
     ]
+    _check_sweep(task, [run.name for run in given.runs], where, mistakes)
     if mistakes:
         return None
     generation = sections["generation"]
@@ -201,9 +218,11 @@ def _run(
             f"{label}: a run of method {method.name} cannot have the name of another method; rename it"
         )
     own = {key: value for key, value in overrides.items() if key != "lora"}
-    lora = _overridden(
-        LoraSettings, merged["policy"].get("lora", {}), overrides.get("lora", {}), label, mistakes
-    )
+    over_lora = overrides.get("lora", {})
+    if not isinstance(over_lora, dict):
+        mistakes.append(f"{label}.overrides.lora is {over_lora!r}: it must be a mapping of keys")
+        return None
+    lora = _overridden(LoraSettings, merged["policy"].get("lora", {}), over_lora, label, mistakes)
     at = vectors if method.conditioned else _units(len(vectors[0]) if vectors else 0)
     if method.section is None:
         if overrides:
@@ -218,12 +237,11 @@ def _run(
     if settings is None or lora is None:
         return None
     if isinstance(settings, OnlineSettings) and settings.labels == "scalarised" and settings.beta_w:
-        mistakes.append(f"{label}: labels scalarised goes with method mo_odpo only")
-    for key, value in method.variants[name].settings.items() if name in method.variants else ():
-        if getattr(settings, key) != value:
-            mistakes.append(
-                f"{label}: the name stands for {key} {value}; set them under overrides, or rename it"
-            )
+        mistakes.append(
+            f"{label}: labels scalarised has no exploration term; set beta_w to 0, or take a method "
+            "that has none"
+        )
+    _check_variants(name, method, settings, label, mistakes)
     if own.keys() & {"batch_size", "micro_batch_size"}:  # else its section's, said there
         _check_batches(settings, f"{label} in {where}", mistakes)
     known = {k: getattr(settings, k) for k in stage.model_fields if k in model.model_fields}
@@ -231,10 +249,48 @@ def _run(
     return Run(name, run_label(name, method), method, settings, told, lora, at)
 
 
+def _check_variants(
+    name: str, method: Method, settings: OptimizerSettings, label: str, mistakes: list[str]
+) -> None:
+    """A name that stands for settings has them, and the method's own name has not."""
+    for variant, stands in method.variants.items():
+        has = {key: getattr(settings, key) == value for key, value in stands.settings.items()}
+        listed = ", ".join(f"{key} {value}" for key, value in stands.settings.items())
+        if name == variant and not all(has.values()):
+            mistakes.append(
+                f"{label}: the name stands for {listed}; set them under overrides, or rename it"
+            )
+        if name == method.name and all(has.values()):
+            mistakes.append(
+                f"{label}: with {listed} this is no plain {method.name}; name the run {variant}"
+            )
+
+
+def _sweep_name(value: float) -> str:
+    return f"{SWEPT}_{value:g}".replace(".", "_")
+
+
+def _check_sweep(task: TaskSettings, runs: list[str], where: str, mistakes: list[str]) -> None:
+    """Each value has a run of its own, by a name that no other run has."""
+    found: dict[str, float] = {}
+    for value in task.beta_w_sweep:
+        name = _sweep_name(value)
+        if name in found:
+            mistakes.append(
+                f"{where}.beta_w_sweep: {found[name]!r} and {value!r} are the same to six digits; "
+                "remove one"
+            )
+        if name in runs:
+            mistakes.append(
+                f"runs.{name}: that is the name of the run of {value:g} in {where}.beta_w_sweep; "
+                "rename it"
+            )
+        found[name] = value
+
+
 def _swept(value: float, *rest: Any) -> Run | None:
     """The run of one value of a sweep, labelled by it."""
-    name = f"{SWEPT}_{value:g}".replace(".", "_")
-    run = _run(name, SWEPT_METHOD, {SWEPT: value}, *rest)
+    run = _run(_sweep_name(value), SWEPT_METHOD, {SWEPT: value}, *rest)
     return replace(run, label=f"{SWEPT} = {value:g}") if run else None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import difflib
 import math
 from collections.abc import Iterable, Iterator
@@ -22,6 +23,41 @@ def explain(error: ValidationError, model: type[BaseModel], where: str) -> list[
         path, text = _sentence(dict(mistake), model, where)
         found.setdefault(path, text)
     return list(found.values())
+
+
+def without_mistakes(
+    model: type[BaseModel], value: dict[str, Any]
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """A copy without what the model refuses, and the places that lost something by it."""
+    value, touched = copy.deepcopy(value), []
+    try:
+        model.model_validate(value)
+    except ValidationError as error:
+        for mistake in error.errors(include_url=False):
+            touched.append(_remove(value, list(mistake["loc"])))
+    return value, tuple(touched)
+
+
+def _remove(node: Any, steps: list[Any]) -> str:
+    """Remove what stands at a place. Returns: the path of what held it.
+
+    Steps that no file has (tags of unions, names of types, what is missing) are passed over.
+    """
+    inside, path, holder, last = "", "", None, None
+    for step in steps:
+        if isinstance(node, dict) and step in node:
+            shown = f".{step}"
+        elif isinstance(node, list) and isinstance(step, int) and step < len(node):
+            shown = f"[{step}]"
+        else:
+            continue
+        inside, path = path, (path + shown).lstrip(".")
+        holder, last, node = node, step, node[step]
+    if isinstance(holder, dict):
+        holder.pop(last)
+    elif isinstance(holder, list):
+        holder[last] = None  # the others keep their numbers
+    return inside
 
 
 def nearest(name: Any, known: Iterable[Any]) -> str:
@@ -125,6 +161,10 @@ def _is_mapping(annotation: Any) -> bool:
 
 def _mend(mistake: dict[str, Any], field: FieldInfo | None) -> str:
     value, said = mistake["input"], documented(field) if field else {"about": ""}
+    if mistake["type"] in ("model_type", "dict_type", "model_attributes_type"):
+        return "it must be a mapping of keys; leave it out for the defaults"
+    if mistake["type"] == "finite_number" or isinstance(value, bool):
+        return f"it must be a finite number; {said['about']}"
     if isinstance(value, str) and mistake["type"] in ("float_type", "int_type") and _number(value):
         return f"this is text to YAML, not a number; write {_number(value)}"
     if mistake["type"] == "literal_error" and "mend" not in said:
@@ -143,4 +183,6 @@ def _number(text: str) -> str | None:
         return None
     mantissa, e, exponent = text.strip().lower().partition("e")
     mantissa = mantissa if "." in mantissa else f"{mantissa}.0"
-    return f"{mantissa}e{exponent}" if e else repr(value)
+    return (
+        f"{mantissa}e{exponent}" if e else text.strip() if text.strip().isdecimal() else repr(value)
+    )

@@ -13,8 +13,20 @@ from moa.runtime.errors import ConfigError
 
 
 def read_config(path: Path) -> dict[str, Any]:
-    """What a file says, with what it extends. Raises: ConfigError, OSError, yaml.YAMLError."""
-    return inherit(yaml.safe_load(path.read_text(encoding="utf-8")), path.parent)
+    """What a file says, with what it extends. Raises: ConfigError, OSError."""
+    return inherit(_load(path), path.parent)
+
+
+def _load(path: Path) -> dict[str, Any]:
+    """A file's mapping. Raises: ConfigError that names the file if it holds something else."""
+    try:
+        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        why = " ".join(str(error).split())
+        raise ConfigError(f"{path} cannot be read as YAML ({why}): repair it") from None
+    if not isinstance(found, dict):
+        raise ConfigError(f"{path} is no mapping of keys, such as `name: mine`, so no config")
+    return found
 
 
 def inherit(raw: Any, folder: Path) -> dict[str, Any]:
@@ -37,12 +49,20 @@ def inherit(raw: Any, folder: Path) -> dict[str, Any]:
                 f"extends is {base!r}: there is no {path}; name a config beside this file"
             )
         seen.append(path)
-        below = yaml.safe_load(path.read_text(encoding="utf-8"))
-        if not isinstance(below, dict):
-            raise ConfigError(f"extends is {base!r}: {path} is no mapping of keys, so no config")
+        below = _load(path)
         merged, base, folder = merge(below, merged), below.get("extends"), path.parent
+    if seen and "name" not in raw:
+        raise ConfigError(
+            "config: the key 'name' is missing; what this config makes needs a name of its own"
+        )
     if seen and isinstance(merged.get("tasks"), dict):
-        merged["tasks"] = {name: task for name, task in merged["tasks"].items() if task is not None}
+        tasks = merged["tasks"]
+        for name in (raw.get("tasks") or {}) if len(seen) == 1 else ():
+            if tasks[name] is None and name not in (below.get("tasks") or {}):
+                raise ConfigError(
+                    f"tasks.{name} is null, but {path.name} has no such task to leave out"
+                )
+        merged["tasks"] = {name: task for name, task in tasks.items() if task is not None}
     return {key: value for key, value in merged.items() if key != "extends"}
 
 

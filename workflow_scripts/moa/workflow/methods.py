@@ -89,11 +89,6 @@ def run_label(name: str, method: Method) -> str:
     return method.variants[name].label if name in method.variants else name
 
 
-def labels() -> dict[str, str]:
-    """name -> label of every method, and of every variant."""
-    return {name: run_label(name, method) for name, method in RESERVED.items()}
-
-
 def compared() -> list[str]:
     """The methods that figures compare, in their order."""
     chosen = [m for m in _TABLE if m.compared is not None]

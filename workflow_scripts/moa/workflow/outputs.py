@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from moa.workflow.config import Run, Task
 from moa.workflow.entries import Catalogue, Entry, Inputs, only
 from moa.workflow.graph import oracle_kinds, plain, scored_oracles
 from moa.workflow.keys import constant
-from moa.workflow.methods import SWEPT, compared, labels
+from moa.workflow.methods import SWEPT, compared
 
 # Each is a file of moa/reporting/, and a target under results/<config>/<task>/.
 FIGURES = (
@@ -110,12 +112,18 @@ def figure(
     entry = catalogue.add(
         "figure",
         f"{name}-{title}",
-        {"figure": name, "needs": list(needs), "labels": labels(), "compared": compared()},
+        {"figure": name, "needs": list(needs), **names_of(runs)},
         inputs,
         modules=[module],
     )
     files = [f"{name}.{suffix}" for suffix in ("pdf", "png")]
     return {f"figures/{file}": (entry, file) for file in files}
+
+
+def names_of(runs: list[Run]) -> dict[str, Any]:
+    """What a figure calls the methods of its runs, and which of these are held against each other."""
+    methods = {run.method.name: run.method.label for run in runs}
+    return {"labels": methods, "compared": [name for name in compared() if name in methods]}
 
 
 def table(

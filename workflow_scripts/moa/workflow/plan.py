@@ -9,8 +9,6 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import yaml
-
 from moa.runtime.errors import ConfigError
 from moa.runtime.hub_lock import Repository
 from moa.runtime.publishing import is_published
@@ -72,7 +70,7 @@ def read_plan(path: Path) -> Plan:
     """
     try:
         return Plan(resolve(read_config(path)))
-    except (OSError, yaml.YAMLError, ConfigError, ModuleNotFoundError) as error:
+    except (OSError, ConfigError, ModuleNotFoundError) as error:
         raise ConfigError(f"{path}: {error}") from None
 
 

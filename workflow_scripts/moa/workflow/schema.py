@@ -22,6 +22,12 @@ def _unique(values: tuple[Any, ...]) -> tuple[Any, ...]:
     return values
 
 
+def _not_taken(name: str) -> str:
+    if name in ("store", "logs", "work"):
+        raise ValueError("it is a folder of the workflow")
+    return name
+
+
 Unique = AfterValidator(_unique)
 Name = Annotated[Text, Field(pattern="^[a-z0-9_]+$")]
 Objective = Annotated[Text, Field(pattern="^[a-z][a-z0-9_]*$")]
@@ -63,6 +69,8 @@ class TaskSettings(Settings):
     """One reward oracle per objective, by name."""
     evaluation_vectors: Annotated[tuple[tuple[Weight, ...], ...], Field(min_length=2)] | None = None
     """Preference vectors to evaluate; the paper's for 2 and 3 objectives if left out.
+
+    Mend: list two vectors or more, each with a weight from 0 to 1 per objective.
 
     Paper: 11 vectors for two objectives, 13 for three."""
     beta_w_sweep: Annotated[tuple[Annotated[Number, Field(ge=0)], ...], Unique] = ()
@@ -106,10 +114,11 @@ class RunSettings(Settings):
 class ConfigSettings(Settings):
     """A config file."""
 
-    name: Name
+    name: Annotated[Name, AfterValidator(_not_taken)]
     """Name of the config; results appear under results/<name>/.
 
-    Mend: use lower-case letters, digits and underscores."""
+    Mend: use lower-case letters, digits and underscores; store, logs and work are folders of the
+    workflow."""
     extends: Text | None = None
     """Another config, beside this file: what this one does not say is taken from there. Lists are replaced
     whole, a task that is null is left out, and an entry with another `kind` takes nothing of the old."""
@@ -121,7 +130,7 @@ class ConfigSettings(Settings):
     """One full pipeline from SFT on is run per seed.
 
     Mend: list different non-negative whole numbers, for example [0, 1, 2]."""
-    store: Text = "results/store"
+    store: Annotated[Text, Field(min_length=1)] = "results/store"
     """Folder of the content store; several checkouts may share one."""
     policy: PolicySettings
     """The base model and the adapters trained on it."""

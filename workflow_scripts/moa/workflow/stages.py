@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-MODELS = ("torch", "transformers", "peft")
+MODELS = ("torch", "transformers", "peft", "numpy")  # numpy draws every stream of random numbers
+TRAINERS = (*MODELS, "accelerate", "trl")
 
 
 @dataclass(frozen=True)
@@ -31,18 +32,18 @@ class Stage:
 
 
 STAGES: dict[str, Stage] = {
-    "data": Stage("prepare_data", "data", ("datasets",)),
-    "base": Stage("build_base", "base", MODELS),
+    "data": Stage("prepare_data", "data", ("datasets", "numpy")),
+    "base": Stage("build_base", "base", (*MODELS, "accelerate")),
     "oracle": Stage("fit_oracle", "oracle"),
     "oracle_stats": Stage("score_offline", "scoring", gpu=True),
-    "sft": Stage("train_sft", "SFT", (*MODELS, "trl", "accelerate"), gpu=True, trains=True),
+    "sft": Stage("train_sft", "SFT", TRAINERS, gpu=True, trains=True),
     "online": Stage(
         "train_online", "online", (*MODELS, "accelerate"), gpu=True, trains=True, with_oracles=True
     ),
     "expert": Stage(
         "train_expert",
         "RLOO",
-        (*MODELS, "accelerate", "trl"),
+        TRAINERS,
         gpu=True,
         trains=True,
         with_oracles=True,
@@ -50,7 +51,7 @@ STAGES: dict[str, Stage] = {
     "ric": Stage(
         "train_ric",
         "RiC",
-        (*MODELS, "accelerate", "trl"),
+        TRAINERS,
         gpu=True,
         trains=True,
         with_oracles=True,
@@ -58,7 +59,7 @@ STAGES: dict[str, Stage] = {
     "generate": Stage("generate_responses", "generate", MODELS, gpu=True, told="generation"),
     "score": Stage("score_responses", "scoring", gpu=True),
     "likelihoods": Stage("compute_likelihoods", "likelihoods", MODELS, gpu=True, told="generation"),
-    "metrics": Stage("compute_metrics", "metrics", ("pymoo", "numpy"), remade=True),
+    "metrics": Stage("compute_metrics", "metrics", ("pymoo", "numpy", "scipy"), remade=True),
     "figure": Stage("draw_figure", "figure", ("matplotlib", "seaborn"), remade=True),
     "table": Stage("write_tables", "table", remade=True),
 }
