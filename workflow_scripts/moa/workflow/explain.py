@@ -43,7 +43,9 @@ def _remove(node: Any, steps: list[Any]) -> str:
 
     Steps that no file has (tags of unions, names of types, what is missing) are passed over.
     """
-    inside, path, holder, last = "", "", None, None
+    inside, path = "", ""
+    holder: Any = None
+    last: Any = None
     for step in steps:
         if isinstance(node, dict) and step in node:
             shown = f".{step}"
