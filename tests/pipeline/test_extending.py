@@ -11,8 +11,12 @@ import pytest
 import yaml
 
 from moa.runtime.publishing import MANIFEST
+from moa.workflow.config import resolve
+from moa.workflow.inherit import read_config
+from moa.workflow.plan import Plan
 from support.checkouts import copy_repo, edited, snakemake
 from support.paths import REPO
+from support.tiny_jobs import make_here
 
 
 def steps():
@@ -40,7 +44,7 @@ def take(checkout, *, loss=True):
     edited(style, '    "optimum": Look', f'    {line}    "optimum": Look')
     config = yaml.safe_load((checkout / "tiny.yaml").read_text())
     config["tasks"]["safety"]["beta_w_sweep"] = []
-    config["runs"] = [{"name": name, "method": name} for name in ("mo_odpo", "mi_epo")]
+    config["runs"] = [{"name": "mo_odpo", "method": "mo_odpo"}]
     config["runs"] += yaml.safe_load(found["config"])
     (checkout / "tiny.yaml").write_text(yaml.safe_dump(config))
 
@@ -59,7 +63,7 @@ def test_a_new_method_by_the_documented_steps_trains_and_has_its_own_row(checkou
         for path in ("tables/summary.csv", "figures/pareto_fronts.pdf")
     ]
     jobs, _ = snakemake(checkout, "--", *targets)
-    assert jobs["train_online"] == 3
+    assert jobs["train_online"] == 2
     losses = {}
     for folder in (checkout / "results/store/online").glob("*-safety-s0-*"):
         assert (folder / MANIFEST).exists()
@@ -68,7 +72,7 @@ def test_a_new_method_by_the_documented_steps_trains_and_has_its_own_row(checkou
     # Nothing was learned before the first step, so there the losses differ by the factor alone.
     assert losses["twice"] == pytest.approx(2 * losses["mo_odpo"])
     table = pd.read_csv(checkout / "results/tiny/safety/tables/summary.csv")
-    assert "MO-ODPO, twice" in table.to_string() and len(table) == 3
+    assert "MO-ODPO, twice" in table.to_string() and len(table) == 2
 
 
 def test_after_the_last_step_the_reference_is_current(checkout):
@@ -96,24 +100,29 @@ def test_the_methods_that_were_there_keep_their_keys(checkout, tmp_path):
     _, before = snakemake(tmp_path, "--dry-run")
     _, after = snakemake(checkout, "--dry-run", "--forceall")
     online = [set(re.findall(r"online/m\w+-safety-s0-\w{12}", out)) for out in (before, after)]
-    assert len(online[0]) == 2 and online[0] <= online[1]
+    assert len(online[0]) == 1 and online[0] <= online[1]
 
 
+@pytest.mark.filterwarnings("error:constrained_layout not applied")
 def test_four_objectives_of_a_users_own_come_to_figures_and_tables(tmp_path):
-    copy_repo(tmp_path)
-    for name in ("four.yaml", "support"):
-        (tmp_path / name).symlink_to(REPO / "tests" / name)
-    snakemake(tmp_path, "--", "all", config="four.yaml", extra_path=tmp_path)
-    task = tmp_path / "results/four/kitchen_talk"
-    table = (task / "tables/summary.md").read_text()
+    raw = read_config(REPO / "tests" / "four.yaml")
+    plan = Plan(resolve({**raw, "store": str(tmp_path / "store")}))
+    made = {}
+    for path, (entry, file) in plan.views.items():
+        make_here(tmp_path / "store", entry)
+        made[path.removeprefix("results/four/kitchen_talk/")] = (
+            tmp_path / "store" / entry.rel / file
+        )
+    table = made["tables/summary.md"].read_text()
     assert (
         "MI-EPO" in table and "2.70" not in table
     )  # no number of the paper's: the task names none
-    drawn = {path.stem for path in task.glob("figures/*.png")}
-    assert drawn == {
-        *("exploration", "metrics_by_run", "objective_best", "pareto_fronts"),
-        *("reward_distributions", "reward_overlap", "training_curves"),
+    assert {path.split("/")[1] for path in made if path.endswith(".png")} == {
+        *("exploration.png", "metrics_by_run.png", "objective_best.png", "pareto_fronts.png"),
+        *("reward_distributions.png", "reward_overlap.png", "training_curves.png"),
     }
-    metrics = json.loads((task / "tables/summary.json").read_text())
+    assert all(path.stat().st_size > 0 for path in made.values())
+    metrics = json.loads(made["tables/summary.json"].read_text())
     assert metrics["objectives"] == ["brevity", "detail_2", "politeness", "no_digits"]
-    assert all(run["hv"] is None or run["hv"]["mean"] >= 0 for run in metrics["runs"].values())
+    fronts = [run for run in metrics["runs"].values() if run["hv"] is not None]
+    assert len(fronts) == 4 and all(run["hv"]["mean"] >= 0 for run in fronts)

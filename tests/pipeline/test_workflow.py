@@ -101,7 +101,7 @@ def test_training_logs_every_promised_figure(checkout):
     (folder,) = (checkout / "results" / "store" / "online").glob("mi_epo-*")
     steps = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     promised = {"loss", "loss_alignment", "loss_exploration", "w_distance", "identical", "empty"}
-    promised |= {f"{x}_{o}" for x in ("reward", "ties") for o in ("helpfulness", "harmlessness")}
+    promised |= {f"{x}_{o}" for x in ("raw", "ties") for o in ("helpfulness", "harmlessness")}
     assert promised <= set(steps[0])
     assert steps[0]["loss_exploration"] > 0
 

@@ -21,20 +21,14 @@ def copy_repo(target):
     shutil.copy(TINY, target)
 
 
-def snakemake(checkout, *arguments, config="tiny.yaml", check=True, extra_path=None):
-    """Run Snakemake in a checkout; returns (the numbers of jobs by rule that it ran, its output).
-
-    extra_path: where jobs find modules of the test's own.
-    """
+def snakemake(checkout, *arguments, config="tiny.yaml", check=True):
+    """Run Snakemake in a checkout; returns (the numbers of jobs by rule that it ran, its output)."""
     command = [sys.executable, "-m", "snakemake", "--profile", "profiles/local"]
     command += ["--cores", "2", "--configfile", config, *arguments]
-    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
-    if extra_path:
-        environment["PYTHONPATH"] = str(extra_path)
     done = subprocess.run(
         command,
         cwd=checkout,
-        env=environment,
+        env={**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from matplotlib.figure import Figure
 
@@ -13,11 +15,12 @@ def test_looks_are_fixed_distinct_and_blind_to_order() -> None:
     runs = {name: {"method": name} for name in style.METHODS}
     runs |= {f"variant_{i}": {"method": "mi_epo"} for i in range(6)}
     looks = style.looks(runs)
-    assert looks["mi_epo"].colour == "#D55E00" and looks["mi_epo"].label == "MI-EPO"
+    assert looks["mi_epo"].colour == "#D55E00" and looks["mi_epo"].label == "mi_epo"
     for name in style.METHODS:
-        assert looks[name] == style.METHODS[name] or name == "optimum"
-    scalarised = style.looks({"mo_odpo_scalarised": {"method": "mo_odpo"}})
-    assert scalarised["mo_odpo_scalarised"] == style.METHODS["mo_odpo_scalarised"]
+        assert looks[name] == replace(style.METHODS[name], label=name) or name == "optimum"
+    run = {"method": "mo_odpo", "label": "MO-ODPO (scalarised)"}
+    scalarised = style.looks({"mo_odpo_scalarised": run})["mo_odpo_scalarised"]
+    assert scalarised == replace(style.METHODS["mo_odpo_scalarised"], label=run["label"])
     assert looks == style.looks(dict(reversed(runs.items())))
     assert len({(look.colour, look.marker, str(look.linestyle)) for look in looks.values()}) == 14
     assert looks["variant_0"].marker == looks["mi_epo"].marker

@@ -25,6 +25,7 @@ from moa.reporting.figures import clouds, footnotes, style
 from moa.reporting.figures.shown import compared, has_front
 
 NEEDS = ("scores",)
+ABREAST = 3  # panels in a row of a wide figure
 SHOWN = 60  # dots per vector and panel at most
 SHADES = LinearSegmentedColormap.from_list("overlap", ["#ffffff", "#4d4d4d"])
 
@@ -77,10 +78,11 @@ def _panels(pairs: int, width: float) -> tuple[Figure, list[Axes], Axes]:
         left, right = figure.subplots(1, 2)
         return figure, [left], right
     if width > 5:
-        figure = style.new_figure(width, 0.92 * width)
-        grid = figure.add_gridspec(2, pairs, height_ratios=[1, 1.9])
-        panels = [figure.add_subplot(grid[0, i]) for i in range(pairs)]
-        return figure, panels, figure.add_subplot(grid[1, :])
+        rows = -(-pairs // ABREAST)
+        figure = style.new_figure(width, (0.6 + 0.32 * rows) * width)
+        grid = figure.add_gridspec(rows + 1, min(pairs, ABREAST), height_ratios=[1] * rows + [1.9])
+        panels = [figure.add_subplot(grid[divmod(i, ABREAST)]) for i in range(pairs)]
+        return figure, panels, figure.add_subplot(grid[rows, :])
     each = 0.75 if pairs == 1 else 0.6
     figure = style.new_figure(width, (each * pairs + 1.0) * width)
     grid = figure.add_gridspec(pairs + 1, 1, height_ratios=[each] * pairs + [1.0])
