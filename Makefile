@@ -57,7 +57,7 @@ gc: setup ## what the store holds that no config of config/ refers to; DELETE=1 
 test: setup ## all tests but the long ones
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses $(CORES) --dist loadfile --no-loadscope-reorder -m "not long"
 
-test-all: setup ## the long ones: twenty kills, a Slurm of its own, the rehearsal through it
+test-all: setup ## the long ones: several processes, twenty kills, a Slurm of its own, the rehearsal through it
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses $(CORES) --dist loadfile --no-loadscope-reorder -m "long and not alone"
 	OMP_NUM_THREADS=1 $(BIN)/pytest -m "long and alone"
 

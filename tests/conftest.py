@@ -14,7 +14,7 @@ MARKS = {
     "slurm": ("slurm", "long"),
     "training/test_methods.py": ("train",),
     "training/test_online.py": ("train",),
-    "training/test_processes.py": ("train",),
+    "training/test_processes.py": ("train", "long"),
     "runtime/test_preemption.py": ("train",),
     "workflow/test_vector_blocks.py": ("train",),
 }
