@@ -36,7 +36,7 @@ from moa.training.loop import TrainingRun, train
 from moa.training.online import OnlineTrainer
 from moa.training.online_losses.mi_epo import loss
 from moa.workflow.config import resolve
-from moa.workflow.graph import scored_oracles
+from moa.workflow.sources import pin
 
 
 class StepTimes(TrainerCallback):
@@ -92,7 +92,7 @@ def main() -> None:
                 model=add_adapter(load_policy(base), task.policy.lora, seed=0),
                 tokenizer=tokenizer,
                 rows=rows,
-                oracles=load_oracles(objectives, scored_oracles(task), {}),
+                oracles=load_oracles(objectives, pin(task).oracles, {}),
                 scale=scale,
                 loss=loss,
                 settings=settings.model_copy(update={"epochs": epochs}),

@@ -16,7 +16,7 @@ from transformers import (
 
 from moa.tools.rehearsal import models
 from moa.workflow.config import resolve
-from moa.workflow.graph import scored_oracles
+from moa.workflow.sources import pin
 from support.paths import CONFIG
 from support.tiny_tokenizers import distilbert_tokenizer, gpt2_tokenizer, llama_tokenizer
 
@@ -26,7 +26,7 @@ PAPER = CONFIG / "paper.yaml"
 
 def paper_oracle(task: str, objective: str, folder: Path, **changes: Any) -> dict[str, Any]:
     """An oracle's entry of config/paper.yaml, with a local model in float32."""
-    oracles = scored_oracles(resolve(yaml.safe_load(PAPER.read_text())).tasks[task])
+    oracles = pin(resolve(yaml.safe_load(PAPER.read_text())).tasks[task]).oracles
     return {**oracles[objective], "model": str(folder), "dtype": "float32", **changes}
 
 

@@ -25,7 +25,7 @@ from moa.training.loop import TrainingRun
 from moa.training.ric import RiC
 from moa.training.rloo import train_expert
 from moa.workflow.config import resolve
-from moa.workflow.graph import scored_oracles
+from moa.workflow.sources import pin
 from support.paths import TINY
 
 OBJECTIVES = ["helpfulness", "harmlessness"]
@@ -70,7 +70,7 @@ def expert(world, folder, **changes):
         tokenizer,
         distinct_prompts(data, OBJECTIVES, tokenizer, 64),
         OBJECTIVES,
-        load_oracles(OBJECTIVES, scored_oracles(task), {})[0],
+        load_oracles(OBJECTIVES, pin(task).oracles, {})[0],
         RewardScale(("helpfulness",), np.array([0.3]), np.array([0.3])),
         settings(world, "rlhf", **changes),
         TrainingRun(folder, seed=0, title="expert", operation=OPERATION),
@@ -107,7 +107,7 @@ def ric(world, folder, n=60, **changes):
     return RiC(
         model=adapted(world, rank=16),
         tokenizer=tokenizer,
-        oracles=load_oracles(OBJECTIVES, scored_oracles(task), {}),
+        oracles=load_oracles(OBJECTIVES, pin(task).oracles, {}),
         offline=offline,
         scale=scale,
         settings=settings(world, "ric", **changes),

@@ -26,7 +26,7 @@ from moa.training.online import OnlineTrainer
 from moa.training.online_losses.mi_epo import loss
 from moa.training.sft import conditioned_examples, tokenize_example
 from moa.workflow.config import resolve
-from moa.workflow.graph import scored_oracles
+from moa.workflow.sources import pin
 from support.paths import TINY
 
 OBJECTIVES = ["helpfulness", "harmlessness"]
@@ -51,7 +51,7 @@ def make_trainer(world, checkpoints, method="mi_epo", oracles=None, **changes):
         model=add_adapter(load_policy(base), task.policy.lora, seed=0),
         tokenizer=tokenizer,
         rows=distinct_prompts(data, OBJECTIVES, tokenizer, 64),
-        oracles=oracles or load_oracles(OBJECTIVES, scored_oracles(task), {}),
+        oracles=oracles or load_oracles(OBJECTIVES, pin(task).oracles, {}),
         scale=RewardScale(tuple(OBJECTIVES), np.zeros(2), np.ones(2)),
         loss=loss,
         settings=told.model_copy(update={"logging_steps": 1, **changes}),
@@ -135,7 +135,7 @@ def test_an_oracles_nan_stops_the_run_and_names_it(world, tmp_path):
         def score(self, prompts, responses):
             return np.full(len(prompts), np.nan)
 
-    oracles = [load_oracles(OBJECTIVES, scored_oracles(world[2]), {})[0], Broken()]
+    oracles = [load_oracles(OBJECTIVES, pin(world[2]).oracles, {})[0], Broken()]
     with pytest.raises(OracleError, match="oracle harmlessness returned nan for the prompt"):
         run(make_trainer(world, tmp_path, oracles=oracles))
 

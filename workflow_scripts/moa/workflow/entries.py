@@ -22,6 +22,7 @@ from moa.workflow.keys import (
     files_digest,
     library_versions,
 )
+from moa.workflow.sources import Pins
 from moa.workflow.stages import STAGES
 
 
@@ -52,12 +53,13 @@ class Catalogue:
 
     A name is only a label, so whatever has the same key is one entry: the first name given, or the
     one under which the store already has it.
-    operation: of the entries that are added next; it enters no key.
+    operation, pins: of the task whose entries are added next; the first enters no key.
     """
 
     def __init__(self, store: Path) -> None:
         self.entries: dict[str, Entry] = {}
         self.operation = OperationSettings()
+        self.pins = Pins({}, {}, {})
         self._by_key: dict[str, Entry] = {}
         self._names = {
             path.parent.name.rsplit("-", 1)[1]: path.parent.name.rsplit("-", 1)[0]

@@ -13,7 +13,6 @@ from moa.training.online_losses import module_name as loss_module
 from moa.workflow.config import Run, Task
 from moa.workflow.entries import Catalogue, Entry, Inputs, only
 from moa.workflow.keys import canonical, constant
-from moa.workflow.sources import pinned
 
 
 def plain(settings: Settings) -> dict[str, Any]:
@@ -24,14 +23,12 @@ def plain(settings: Settings) -> dict[str, Any]:
 def shared_entries(catalogue: Catalogue, task: Task) -> dict[str, Entry]:
     """What all runs and seeds of a task start from, by role: data, base, oracles, oracle_stats."""
     module = dataset_module(task.data.kind)
-    data = catalogue.add(
-        "data", task.name, {"data": pinned(module, task.data)}, {}, modules=[module]
-    )
+    data = catalogue.add("data", task.name, {"data": catalogue.pins.data}, {}, modules=[module])
     module = base_module(task.policy.base.kind)
     base = catalogue.add(
         "base",
         task.policy.base.kind,
-        {"base": pinned(module, task.policy.base)},
+        {"base": catalogue.pins.base},
         {},
         modules=[module],
     )
@@ -39,7 +36,7 @@ def shared_entries(catalogue: Catalogue, task: Task) -> dict[str, Entry]:
     stats = catalogue.add(
         "oracle_stats",
         task.name,
-        _scored_by(task),
+        _scored_by(catalogue, task),
         {"data": data, **oracles},
         modules=oracle_kinds(task),
     )
@@ -51,7 +48,7 @@ def fitted_oracles(catalogue: Catalogue, task: Task) -> dict[str, Entry]:
     fitted = {}
     for objective, module in zip(task.objectives, oracle_kinds(task), strict=True):
         if constant(module, "FITTED", False):
-            oracle = pinned(module, task.oracles[objective])
+            oracle = catalogue.pins.oracles[objective]
             fitted[f"oracle/{objective}"] = catalogue.add(
                 "oracle",
                 objective,
@@ -101,7 +98,7 @@ def training(
         return {}
     if stage == "expert":
         return experts(catalogue, task, run, seed, shared)
-    params = {**_scored_by(task), "lora": plain(run.lora), "settings": plain(run.told)}
+    params = {**_scored_by(catalogue, task), "lora": plain(run.lora), "settings": plain(run.told)}
     modules = oracle_kinds(task)
     if run.method.loss:
         params["loss"] = run.method.loss
@@ -133,7 +130,7 @@ def experts(
             {
                 "objectives": task.objectives,
                 "objective": objective,
-                "oracles": {objective: pinned(module, task.oracles[objective])},
+                "oracles": {objective: catalogue.pins.oracles[objective]},
                 "lora": plain(run.lora),
                 "settings": plain(run.told),
             },
@@ -178,7 +175,7 @@ def evaluation(
         roles[f"score/{at}/{number}"] = catalogue.add(
             "score",
             label,
-            _scored_by(task),
+            _scored_by(catalogue, task),
             {"generate": generated, **only(shared, "oracle")},
             modules=oracle_kinds(task),
         )
@@ -205,11 +202,5 @@ def oracle_kinds(task: Task) -> list[str]:
     return [oracle_module(task.oracles[name].kind) for name in task.objectives]
 
 
-def scored_oracles(task: Task) -> dict[str, dict[str, Any]]:
-    """objective -> its oracle as a spec holds it."""
-    kinds = zip(task.objectives, oracle_kinds(task), strict=True)
-    return {objective: pinned(module, task.oracles[objective]) for objective, module in kinds}
-
-
-def _scored_by(task: Task) -> dict[str, Any]:
-    return {"objectives": task.objectives, "oracles": scored_oracles(task)}
+def _scored_by(catalogue: Catalogue, task: Task) -> dict[str, Any]:
+    return {"objectives": task.objectives, "oracles": catalogue.pins.oracles}

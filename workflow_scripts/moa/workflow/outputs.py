@@ -6,7 +6,7 @@ from typing import Any
 
 from moa.workflow.config import Run, Task
 from moa.workflow.entries import Catalogue, Entry, Inputs, only
-from moa.workflow.graph import oracle_kinds, plain, scored_oracles
+from moa.workflow.graph import oracle_kinds, plain
 from moa.workflow.keys import constant
 from moa.workflow.methods import SWEPT, compared
 
@@ -70,7 +70,7 @@ def metrics_entry(
             "config": config,
             "task": task.name,
             "objectives": task.objectives,
-            "oracles": scored_oracles(task),
+            "oracles": catalogue.pins.oracles,
             "vectors": task.vectors,
             "runs": [
                 {

@@ -17,7 +17,7 @@ from moa.workflow.entries import Catalogue, Entry
 from moa.workflow.graph import run_entries, sft_policy, shared_entries
 from moa.workflow.inherit import read_config
 from moa.workflow.outputs import Made, Views, outputs
-from moa.workflow.sources import repositories
+from moa.workflow.sources import pin, repositories
 
 
 class Plan:
@@ -35,7 +35,7 @@ class Plan:
         self.repositories: set[Repository] = set()
         catalogue = Catalogue(Path(config.store))
         for task in config.tasks.values():
-            catalogue.operation = task.operation
+            catalogue.operation, catalogue.pins = task.operation, pin(task)
             self.repositories |= repositories(task)
             shared = shared_entries(catalogue, task)
             made: Made = {}

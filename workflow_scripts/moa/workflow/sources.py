@@ -8,6 +8,7 @@ is parsed; nothing of the hub is imported or asked.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,24 @@ def _lock(changed: int) -> Lock:
 
 def _changed(path: Path) -> int:
     return path.stat().st_mtime_ns if path.exists() else 0
+
+
+@dataclass(frozen=True)
+class Pins:
+    """What a task takes from outside, as specs hold it. oracles: by objective, in their order."""
+
+    data: dict[str, Any]
+    base: dict[str, Any]
+    oracles: dict[str, dict[str, Any]]
+
+
+def pin(task: Task) -> Pins:
+    """The pinned parameters of a task's data, base and oracles: its files are looked at once per plan."""
+    return Pins(
+        pinned(dataset_module(task.data.kind), task.data),
+        pinned(base_module(task.policy.base.kind), task.policy.base),
+        {name: pinned(oracle_module(o.kind), o) for name, o in task.oracles.items()},
+    )
 
 
 def repositories(task: Task) -> set[Repository]:
