@@ -7,7 +7,14 @@ import sys
 
 import pytest
 
-from moa.workflow.keys import canonical_json, code_digest, constant, content_key, library_versions
+from moa.workflow.keys import (
+    canonical_json,
+    code_files,
+    constant,
+    content_key,
+    files_digest,
+    library_versions,
+)
 from support.checkouts import copy_repo
 from support.paths import SCRIPTS
 
@@ -86,7 +93,7 @@ def package(tmp_path):
 
 
 def digest(root, modules=()):
-    return code_digest(root / "run.py", modules, root=root)
+    return files_digest(code_files(root / "run.py", modules, root=root))
 
 
 def test_a_change_in_a_transitive_import_changes_the_digest(package):

@@ -80,7 +80,9 @@ def _section(title: str, model: type[BaseModel], prefix: str) -> str:
 
 
 def _rows(model: type[BaseModel]) -> Iterator[tuple[str, str, str, str]]:
-    for name, field in model.model_fields.items():
+    inherited = {name for base in model.__bases__ for name in getattr(base, "model_fields", ())}
+    # What is its own first: a class has the fields of those below it before them.
+    for name, field in sorted(model.model_fields.items(), key=lambda item: item[0] in inherited):
         said = documented(field)
         text = said["about"]
         if "mend" in said and not said["mend"].startswith("choose") and "paper" not in said["mend"]:

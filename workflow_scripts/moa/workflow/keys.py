@@ -70,11 +70,6 @@ def _version(name: str) -> str:
         ) from None
 
 
-def code_digest(script: Path, modules: Iterable[str] = (), root: Path = PACKAGE_ROOT) -> str:
-    """One digest of all `code_files`."""
-    return files_digest(code_files(script, modules, root))
-
-
 def files_digest(files: Mapping[str, str]) -> str:
     """First 12 hex digits of sha256 over files and their digests."""
     return hashlib.sha256(canonical_json(sorted(files.items())).encode()).hexdigest()[:12]

@@ -56,7 +56,26 @@ class PolicyOverrides(PromptSettings):
     """Keys that differ."""
 
 
-class TaskSettings(Settings):
+class Sections(Settings):
+    """What a config says for all tasks, and a task may say otherwise for itself."""
+
+    sft: SFTSettings = SFTSettings()
+    """Supervised fine-tuning."""
+    online: OnlineSettings = OnlineSettings()
+    """MI-EPO and MO-ODPO."""
+    experts: ExpertSettings = ExpertSettings()
+    """Single-reward experts, alone and merged."""
+    ric: RiCSettings = RiCSettings()
+    """Rewards-in-Context."""
+    generation: GenerationSettings = GenerationSettings()
+    """Sampling for evaluation."""
+    metrics: MetricsSettings = MetricsSettings()
+    """From scores to tables."""
+    operation: OperationSettings = OperationSettings()
+    """How jobs run."""
+
+
+class TaskSettings(Sections):
     """Objectives, data and oracles of a task; any section here overrides the common one."""
 
     objectives: Annotated[tuple[Objective, ...], Field(min_length=2), Unique]
@@ -81,20 +100,6 @@ class TaskSettings(Settings):
     """Whose numbers of config/paper_numbers.yaml stand beside ours in the tables; null for none."""
     policy: PolicyOverrides = PolicyOverrides()
     """Keys that differ for this task."""
-    sft: SFTSettings = SFTSettings()
-    """Keys that differ for this task."""
-    online: OnlineSettings = OnlineSettings()
-    """Keys that differ for this task."""
-    experts: ExpertSettings = ExpertSettings()
-    """Keys that differ for this task."""
-    ric: RiCSettings = RiCSettings()
-    """Keys that differ for this task."""
-    generation: GenerationSettings = GenerationSettings()
-    """Keys that differ for this task."""
-    metrics: MetricsSettings = MetricsSettings()
-    """Keys that differ for this task."""
-    operation: OperationSettings = OperationSettings()
-    """Keys that differ for this task."""
 
 
 class RunSettings(Settings):
@@ -111,7 +116,7 @@ class RunSettings(Settings):
     `lora` keys of policy.lora."""
 
 
-class ConfigSettings(Settings):
+class ConfigSettings(Sections):
     """A config file."""
 
     name: Annotated[Name, AfterValidator(_not_taken)]
@@ -134,20 +139,6 @@ class ConfigSettings(Settings):
     """Folder of the content store; several checkouts may share one."""
     policy: PolicySettings
     """The base model and the adapters trained on it."""
-    sft: SFTSettings = SFTSettings()
-    """Supervised fine-tuning."""
-    online: OnlineSettings = OnlineSettings()
-    """MI-EPO and MO-ODPO."""
-    experts: ExpertSettings = ExpertSettings()
-    """Single-reward experts, alone and merged."""
-    ric: RiCSettings = RiCSettings()
-    """Rewards-in-Context."""
-    generation: GenerationSettings = GenerationSettings()
-    """Sampling for evaluation."""
-    metrics: MetricsSettings = MetricsSettings()
-    """From scores to tables."""
-    operation: OperationSettings = OperationSettings()
-    """How jobs run."""
     tasks: Annotated[dict[Name, TaskSettings], Field(min_length=1)]
     """The tasks to run, by name.
 
