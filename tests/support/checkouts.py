@@ -1,5 +1,6 @@
 """Copies of this repository in which a test runs Snakemake, or which it edits."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -53,6 +54,28 @@ def add_oracle_kind(checkout, kind, source, fields="", base="KindSettings"):
     union = "AnyOracle = Annotated[\n    "
     own = f'class {name}({base}):\n    kind: Literal["{kind}"]\n{fields}\n\n'
     edited(settings, union, f"{own}{union}{name}\n    | ")
+
+
+def planned(checkout, config, **overrides):
+    """(stage, name, key) of every entry of a config of a checkout, planned by its own code, and lightly."""
+    code = (
+        "import json, sys, yaml; from moa.workflow.plan import Plan\n"
+        "from moa.workflow.config import resolve\n"
+        "plan = Plan(resolve(yaml.safe_load(open(sys.argv[1])) | json.loads(sys.argv[2])))\n"
+        "heavy = {'torch', 'transformers', 'pandas', 'datasets', 'huggingface_hub'}\n"
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
+        "print(json.dumps([[a.stage, a.name, a.key] for a in plan.entries.values()]))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, config, json.dumps(overrides)],
+        cwd=checkout,
+        env={"PYTHONPATH": str(checkout / "workflow_scripts"), "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
 
 
 def edited(path, old, new):

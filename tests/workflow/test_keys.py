@@ -1,9 +1,6 @@
 """What changes a content key, and what does not."""
 
 import ast
-import json
-import subprocess
-import sys
 
 import pytest
 
@@ -15,7 +12,7 @@ from moa.workflow.keys import (
     files_digest,
     library_versions,
 )
-from support.checkouts import copy_repo
+from support.checkouts import copy_repo, edited, planned
 from support.paths import SCRIPTS
 
 SPEC = {
@@ -137,36 +134,14 @@ def checkout(tmp_path):
 
 def plan(checkout, **overrides):
     """stage -> set of keys of the synthetic config."""
-    code = (
-        "import json, sys, yaml; from moa.workflow.plan import Plan\n"
-        "from moa.workflow.config import resolve\n"
-        "config = yaml.safe_load(open('config/synthetic.yaml')) | json.loads(sys.argv[1])\n"
-        "found = {}\n"
-        "for a in Plan(resolve(config)).entries.values():\n"
-        "    found.setdefault(a.stage, []).append(a.key)\n"
-        "assert 'torch' not in sys.modules and 'transformers' not in sys.modules\n"
-        "print(json.dumps(found))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code, json.dumps(overrides)],
-        cwd=checkout,
-        env={"PYTHONPATH": str(checkout / "workflow_scripts"), "PATH": "/usr/bin:/bin"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return {stage: set(keys) for stage, keys in json.loads(done.stdout).items()}
+    found = {}
+    for stage, _, key in planned(checkout, "config/synthetic.yaml", **overrides):
+        found.setdefault(stage, set()).add(key)
+    return found
 
 
 def changed_stages(before, after):
     return {stage for stage in before if before[stage].isdisjoint(after[stage])}
-
-
-def edit(path, old, new):
-    text = path.read_text()
-    assert old in text
-    path.write_text(text.replace(old, new))
 
 
 AFTER_TRAINING = {"metrics", "figure", "table"}
@@ -175,18 +150,18 @@ AFTER_TRAINING = {"metrics", "figure", "table"}
 def test_a_reworded_message_of_the_runtime_or_the_planner_changes_no_key(checkout):
     before = plan(checkout)
     moa = checkout / "workflow_scripts" / "moa"
-    edit(moa / "runtime/locks.py", "another process", "some other process")
-    edit(moa / "runtime/job.py", "is making this entry; waiting for it", "makes this; waiting")
-    edit(moa / "workflow/explain.py", "unknown key", "a key that nobody knows:")
+    edited(moa / "runtime/locks.py", "another process", "some other process")
+    edited(moa / "runtime/job.py", "is making this entry; waiting for it", "makes this; waiting")
+    edited(moa / "workflow/explain.py", "unknown key", "a key that nobody knows:")
     assert plan(checkout) == before
 
 
 def test_a_reworded_explanation_or_a_new_limit_of_a_setting_changes_no_key(checkout):
     before = plan(checkout)
     settings = checkout / "workflow_scripts/moa/training/settings.py"
-    edit(settings, "Gradient clipping.", "The largest norm of a gradient.")
+    edited(settings, "Gradient clipping.", "The largest norm of a gradient.")
     assert plan(checkout) == before
-    edit(
+    edited(
         settings, "max_grad_norm: Positive = 1.0", "max_grad_norm: Positive = 12.5"
     )  # no .pyc of this second fits its size
     assert {"sft", "online", "expert", "ric"} <= changed_stages(before, plan(checkout))
@@ -207,7 +182,7 @@ def test_settings_files_hold_types_and_nothing_that_computes():
 
 def test_a_changed_loss_retrains_only_what_uses_it(checkout):
     before = plan(checkout)
-    edit(checkout / "workflow_scripts/moa/losses.py", ".mean(dim=1)", ".mean(dim=1) * 1.0")
+    edited(checkout / "workflow_scripts/moa/losses.py", ".mean(dim=1)", ".mean(dim=1) * 1.0")
     after = plan(checkout)
     assert changed_stages(before, after) == {"online"} | AFTER_TRAINING
     # SFT, RLHF, Rewarded Soups and RiC answer as before: three tasks, two seeds.
@@ -223,7 +198,9 @@ def test_changing_a_parameter_and_back_gives_the_same_keys(checkout):
 
 def test_a_changed_dataset_module_changes_everything_downstream_but_not_the_base(checkout):
     before = plan(checkout)
-    edit(checkout / "workflow_scripts/moa/datasets/synthetic_world.py", "range(2)", "range(3 - 1)")
+    edited(
+        checkout / "workflow_scripts/moa/datasets/synthetic_world.py", "range(2)", "range(3 - 1)"
+    )
     after = plan(checkout)
     assert before["base"] == after["base"]
     assert changed_stages(before, after) == set(before) - {"base"}

@@ -1,9 +1,6 @@
 """What comes from the hub is pinned when the workflow is planned, and the commit enters the keys."""
 
-import json
 import os
-import subprocess
-import sys
 
 import pytest
 import yaml
@@ -12,7 +9,7 @@ from moa.runtime.errors import ConfigError
 from moa.runtime.hub_lock import Repository, is_local
 from moa.workflow.config import resolve
 from moa.workflow.plan import Plan
-from support.checkouts import add_oracle_kind, copy_repo
+from support.checkouts import add_oracle_kind, copy_repo, planned
 from support.paths import REPO
 
 FIRST, SECOND = "1" * 40, "2" * 40
@@ -142,26 +139,9 @@ def checkout(tmp_path, config):
 
 
 def plan(checkout, config, **lock):
-    """(stage, name) -> key of every entry, planned in a process of its own."""
+    """(stage, name) -> key of every entry."""
     (checkout / "config/revisions.lock.yaml").write_text(yaml.safe_dump(lock))
-    code = (
-        "import json, sys, yaml; from moa.workflow.plan import Plan\n"
-        "from moa.workflow.config import resolve\n"
-        "plan = Plan(resolve(yaml.safe_load(open(sys.argv[1]))))\n"
-        "heavy = {'torch', 'transformers', 'pandas', 'datasets', 'huggingface_hub'}\n"
-        "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
-        "print(json.dumps([[a.stage, a.name, a.key] for a in plan.entries.values()]))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code, config],
-        cwd=checkout,
-        env={"PYTHONPATH": str(checkout / "workflow_scripts"), "PATH": "/usr/bin:/bin"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return {(stage, name): key for stage, name, key in json.loads(done.stdout)}
+    return {(stage, name): key for stage, name, key in planned(checkout, config)}
 
 
 def changed(before, after):
