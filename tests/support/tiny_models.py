@@ -25,42 +25,32 @@ torch.set_num_threads(1)
 VOCAB = 101
 WIDTH = 32
 SPECIAL = {"bos_token_id": None, "eos_token_id": 1, "pad_token_id": 0}
+SHAPE = {  # as most decoders name it
+    "vocab_size": VOCAB,
+    "hidden_size": WIDTH,
+    "intermediate_size": 48,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "max_position_embeddings": 256,
+    "initializer_range": 0.3,
+    **SPECIAL,
+}
 
 
 def tiny_llama(seed: int = 0, *, vocab_size: int = VOCAB) -> PreTrainedModel:
     """A 2-layer Llama with grouped-query attention and separate input and output embeddings."""
-    return _build(
-        LlamaConfig(
-            vocab_size=vocab_size,
-            hidden_size=WIDTH,
-            intermediate_size=48,
-            num_hidden_layers=2,
-            num_attention_heads=4,
-            num_key_value_heads=2,
-            max_position_embeddings=256,
-            tie_word_embeddings=False,
-            initializer_range=0.3,
-            **SPECIAL,
-        ),
+    return made_from(
+        LlamaConfig(**SHAPE | {"vocab_size": vocab_size, "tie_word_embeddings": False}),
         seed,
     )
 
 
 def tiny_qwen3(seed: int = 0, *, vocab_size: int = VOCAB) -> PreTrainedModel:
     """A 2-layer Qwen3: normalised queries and keys, and a head size that is not width / heads."""
-    return _build(
+    return made_from(
         Qwen3Config(
-            vocab_size=vocab_size,
-            hidden_size=WIDTH,
-            intermediate_size=48,
-            num_hidden_layers=2,
-            num_attention_heads=4,
-            num_key_value_heads=2,
-            head_dim=16,
-            max_position_embeddings=256,
-            tie_word_embeddings=True,
-            initializer_range=0.3,
-            **SPECIAL,
+            **SHAPE | {"vocab_size": vocab_size, "head_dim": 16, "tie_word_embeddings": True}
         ),
         seed,
     )
@@ -68,7 +58,7 @@ def tiny_qwen3(seed: int = 0, *, vocab_size: int = VOCAB) -> PreTrainedModel:
 
 def tiny_gpt2(seed: int = 0, *, vocab_size: int = VOCAB, dropout: float = 0.0) -> PreTrainedModel:
     """A 2-layer GPT-2: learned absolute positions, so wrong position ids show at once."""
-    return _build(
+    return made_from(
         GPT2Config(
             vocab_size=vocab_size,
             n_embd=WIDTH,
@@ -119,7 +109,7 @@ def random_ids(
     return [torch.randint(2, vocab_size, (length,), generator=generator) for length in lengths]
 
 
-def _build(config: PretrainedConfig, seed: int) -> PreTrainedModel:
+def made_from(config: PretrainedConfig, seed: int = 0) -> PreTrainedModel:
+    """A model of any architecture, with random weights."""
     torch.manual_seed(seed)
-    model = AutoModelForCausalLM.from_config(config, attn_implementation="sdpa")
-    return model.float().eval()
+    return AutoModelForCausalLM.from_config(config).float().eval()

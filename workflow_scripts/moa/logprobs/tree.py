@@ -1,0 +1,70 @@
+"""The shared-prefix "tree" pass: all that is scored of one prompt in a single row.
+
+The row is laid out as
+
+    prefix | condition 1 | y1 | y2 | ... | condition 2 | y1 | y2 | ...
+
+with a mask in which a response sees the prefix, its own condition and itself. The prefix is thus
+computed once instead of C x R times, and each condition once instead of R times. Segments are
+padded to common columns, so logits are computed only at columns that predict a response token.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from moa.logprobs.layout import Layout
+
+
+def tree_pass(
+    model: Any,
+    layout: Layout,
+    prefixes: Sequence[torch.Tensor],
+    conditions: Sequence[Sequence[torch.Tensor]],
+    responses: Sequence[Sequence[torch.Tensor]],
+) -> torch.Tensor:
+    """`tree_logprobs` in one pass, for a model that can be asked so: (B, C, R) float32."""
+    n_b, len_p = len(prefixes), layout.len_p
+    device = next(model.parameters()).device
+    ids = torch.zeros(n_b, layout.width, dtype=torch.long)
+    valid = torch.zeros(n_b, layout.width, dtype=torch.bool)
+    positions = torch.zeros(n_b, layout.width, dtype=torch.long)
+
+    def put(row: int, end: int, tokens: torch.Tensor, first_position: int) -> None:
+        span = slice(end - len(tokens), end)
+        ids[row, span] = tokens.cpu()
+        valid[row, span] = True
+        positions[row, span] = torch.arange(first_position, first_position + len(tokens))
+
+    for b in range(n_b):
+        start = len(prefixes[b])
+        put(b, len_p, prefixes[b], 0)
+        for c, condition in enumerate(conditions[b]):
+            put(b, layout.condition_end(c), condition, start)
+            for r, response in enumerate(responses[b]):
+                end = layout.response_start(c, r) + len(response)
+                put(b, end, response, start + len(condition))
+
+    allowed = layout.visible()[None] & valid[:, None, :]
+    allowed |= torch.eye(layout.width, dtype=torch.bool)  # padding sees itself: no empty softmax
+    dtype = next(p.dtype for p in model.parameters() if p.is_floating_point())
+    mask = torch.zeros(n_b, 1, layout.width, layout.width, dtype=dtype)
+    mask.masked_fill_(~allowed[:, None], torch.finfo(dtype).min)
+
+    columns, source = layout.predicting()
+    logits = model(
+        input_ids=ids.to(device),
+        attention_mask=mask.to(device),
+        position_ids=positions.to(device),
+        use_cache=False,
+        logits_to_keep=columns.to(device),
+    ).logits.float()
+    spans = layout.response_columns()
+    targets, scored = ids[:, spans].to(device), valid[:, spans].to(device)
+    source = source.to(device)
+    rows = torch.arange(n_b, device=device)[:, None, None, None]
+    logps = logits[rows, source[None], targets] - logits.logsumexp(dim=2)[:, source]
+    return torch.where(scored, logps, 0.0).sum(dim=3)
