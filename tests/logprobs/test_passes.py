@@ -4,62 +4,18 @@ from __future__ import annotations
 
 import pytest
 import torch
-import torch.nn.functional as F
-from transformers import (
-    BloomConfig,
-    Gemma2Config,
-    Gemma3TextConfig,
-    GPTNeoConfig,
-    Lfm2Config,
-    MambaConfig,
-    MistralConfig,
-    Qwen2Config,
-)
 
 from moa.logprobs import sequence_logprobs, tree_logprobs
-from moa.logprobs.exactness import tree_is_exact
-from moa.logprobs.layout import Layout
-from support.tiny_models import (
-    BUILDERS,
-    SHAPE,
-    SPECIAL,
-    VOCAB,
-    WIDTH,
-    made_from,
-    random_ids,
-    tiny_gpt2,
-    tiny_llama,
-    with_lora,
+from support.slow_passes import (
+    CLOSE,
+    assert_same_gradients,
+    gradients,
+    loop_over_tree,
+    one_row,
 )
+from support.tiny_models import BUILDERS, VOCAB, random_ids, tiny_gpt2, tiny_llama, with_lora
 
 FAMILIES = list(BUILDERS)
-# Float32 sums of up to about 60 log-probs, each of a size of about 5 to 10.
-CLOSE = {"rtol": 1e-5, "atol": 5e-4}
-
-
-def one_row(model, context: torch.Tensor, completion: torch.Tensor) -> torch.Tensor:
-    """log p(completion | context) from a full forward pass of that one row."""
-    if len(completion) == 0:
-        return torch.zeros(())
-    row = torch.cat([context, completion])
-    logits = model(input_ids=row[None]).logits[0]
-    logps = F.log_softmax(logits[:-1], dim=-1)
-    return logps.gather(1, row[1:, None])[len(context) - 1 :, 0].sum()
-
-
-def loop_over_tree(model, prefixes, conditions, responses) -> torch.Tensor:
-    """(B, C, R), one forward pass per entry."""
-    return torch.stack(
-        [
-            torch.stack(
-                [
-                    torch.stack([one_row(model, torch.cat([p, c]), r) for r in responses[b]])
-                    for c in conditions[b]
-                ]
-            )
-            for b, p in enumerate(prefixes)
-        ]
-    )
 
 
 def make_tree(seed: int, b: int = 3, c: int = 2, r: int = 2):
@@ -97,30 +53,6 @@ def pad_rows(contexts, completions, side: str, pad_id: int = 0):
         attention[n, start:end] = 1
         completion[n, end - len(completions[n]) : end] = 1
     return ids, attention, completion
-
-
-def gradients(model, values: torch.Tensor) -> dict[str, torch.Tensor]:
-    """Gradients of a fixed random combination of `values` w.r.t. every trainable parameter."""
-    generator = torch.Generator().manual_seed(99)
-    coefficients = torch.randn(values.shape, generator=generator)
-    names, parameters = zip(
-        *[(n, p) for n, p in model.named_parameters() if p.requires_grad], strict=True
-    )
-    found = torch.autograd.grad((coefficients * values).sum(), parameters, allow_unused=True)
-    return {
-        name: torch.zeros_like(p) if g is None else g
-        for name, p, g in zip(names, parameters, found, strict=True)
-    }
-
-
-def assert_same_gradients(got: dict, want: dict) -> None:
-    assert got.keys() == want.keys()
-    assert any(g.abs().max() > 1e-2 for g in want.values())
-    for name, expected in want.items():
-        scale = max(1.0, float(expected.abs().max()))
-        torch.testing.assert_close(
-            got[name], expected, rtol=1e-3, atol=1e-4 * scale, msg=lambda m, n=name: f"{n}: {m}"
-        )
 
 
 @pytest.mark.parametrize("side", ["left", "right"])
@@ -349,61 +281,3 @@ def test_bfloat16(family, how):
     for got, want in zip(rounded, exact, strict=True):
         assert got.dtype == torch.float32
         torch.testing.assert_close(got, want, rtol=0.03, atol=0.3)
-
-
-WINDOWED = {
-    "mistral": lambda: MistralConfig(**SHAPE, sliding_window=8),
-    "gemma2": lambda: Gemma2Config(**SHAPE, head_dim=8, sliding_window=8),
-    "gemma3": lambda: Gemma3TextConfig(**SHAPE, head_dim=8, sliding_window=8),
-    "qwen2": lambda: Qwen2Config(
-        **SHAPE, use_sliding_window=True, sliding_window=8, max_window_layers=1
-    ),
-    # A window of its own, which no mask of transformers shows.
-    "gpt_neo": lambda: GPTNeoConfig(
-        vocab_size=VOCAB,
-        hidden_size=WIDTH,
-        num_layers=2,
-        num_heads=4,
-        attention_types=[[["global", "local"], 1]],
-        window_size=8,
-        max_position_embeddings=256,
-        initializer_range=0.3,
-        **SPECIAL,
-    ),
-}
-UNMASKED = {
-    "lfm2": lambda: Lfm2Config(**SHAPE, layer_types=["conv", "full_attention"]),
-    "mamba": lambda: MambaConfig(
-        vocab_size=VOCAB, hidden_size=WIDTH, num_hidden_layers=2, state_size=8, **SPECIAL
-    ),
-    "bloom": lambda: BloomConfig(
-        vocab_size=VOCAB, hidden_size=WIDTH, n_layer=2, n_head=4, initializer_range=0.3, **SPECIAL
-    ),
-}
-
-
-@pytest.mark.parametrize("family", [*WINDOWED, *UNMASKED])
-def test_where_a_shared_prefix_would_not_be_exact_rows_are_taken(family, caplog):
-    """Windows shorter than the row, convolutions, state spaces, ALiBi: as the model's own forward."""
-    model = made_from((WINDOWED | UNMASKED)[family]())
-    generator = torch.Generator().manual_seed(14)
-    tree = (
-        random_ids([20, 12], generator),
-        [random_ids([3, 2], generator) for _ in range(2)],
-        [random_ids([9, 4], generator) for _ in range(2)],
-    )
-    expected = loop_over_tree(model, *tree)
-    with caplog.at_level("INFO", logger="moa"):
-        got = [tree_logprobs(model, *tree) for _ in range(2)][1]
-    torch.testing.assert_close(got, expected, **CLOSE)
-    assert_same_gradients(gradients(model, got), gradients(model, expected))
-    assert caplog.text.count("row by row") == 1, "said, and only once"
-
-
-def test_a_window_that_is_long_enough_costs_nothing():
-    model = made_from(WINDOWED["mistral"]())
-    short = ([torch.tensor([5, 6])], [[torch.tensor([7])] * 2], [[torch.tensor([8, 9])] * 2])
-    layout = Layout(len_p=2, n_c=2, len_c=1, n_r=2, len_r=2)
-    torch.testing.assert_close(tree_logprobs(model, *short), loop_over_tree(model, *short), **CLOSE)
-    assert tree_is_exact(model, layout)
-    assert all(tree_is_exact(build(), layout) for build in BUILDERS.values())
