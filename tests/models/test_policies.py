@@ -1,18 +1,24 @@
-"""What tokenizers do at the seams of a prompt: Llama's (BOS, `<pad>`) and Qwen's (EOS that pads)."""
+"""What tokenizers do at the seams of a prompt: Llama's (BOS, `<pad>`) and Qwen's (EOS that pads).
+
+And adapters: what they change, and what is refused of them.
+"""
 
 import numpy as np
 import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from moa.models.policies import load_tokenizer
+from moa.models.policies import add_adapter, load_policy, load_tokenizer, save_adapter
 from moa.models.prompts import common_prefix, encode, truncate_prompt
 from moa.models.sampling import Sampling, clean_response, generate
+from moa.models.settings import LoraSettings
 from moa.preferences import build_prompt
+from moa.runtime.errors import JobError
 from moa.runtime.settings import OperationSettings
 from moa.training.loop import TrainingRun
 from moa.training.settings import OptimizerSettings
 from moa.training.sft import tokenize_example, train_sft
+from support.tiny_models import randomise_lora_b, tiny_llama, tiny_qwen3
 from support.tiny_tokenizers import FIM_PAD, gpt2_tokenizer, llama_tokenizer, qwen_tokenizer
 
 OBJECTIVES = ["helpfulness", "harmlessness"]
@@ -132,3 +138,53 @@ def test_a_response_ends_where_it_starts_another_turn(tokenizer, turn):
     # The tokens that are learned from are those whose text is scored.
     kept = response.ids.tolist()
     assert kept == whole[: len(kept)] and tokenizer.decode(kept).strip() == response.text
+
+
+@pytest.mark.parametrize(
+    ("targets", "missing", "near"),
+    [(("q_proj", "v_porj"), "v_porj", "v_proj"), (("qproj",), "qproj", "q_proj")],
+)
+def test_a_target_that_names_no_module_is_refused(targets, missing, near):
+    with pytest.raises(
+        JobError, match=f"no linear layer '{missing}'; the nearest name is '{near}'"
+    ):
+        add_adapter(tiny_llama(), LoraSettings(target_modules=targets), seed=0)
+
+
+def test_a_target_may_be_named_as_peft_allows():
+    for targets in ("all-linear", ("mlp.up_proj", "q_proj"), r".*\.0\.self_attn\.[qv]_proj"):
+        assert add_adapter(tiny_llama(), LoraSettings(target_modules=targets), seed=0)
+
+
+def test_a_target_whose_weights_are_shared_is_refused():
+    """Merged, its change would reach the embedding, too: another policy than the one that was trained."""
+    with pytest.raises(JobError, match=r"lm_head shares its weights with model\.embed_tokens"):
+        add_adapter(tiny_qwen3(), LoraSettings(target_modules=("lm_head", "q_proj")), seed=0)
+
+
+@pytest.mark.parametrize(
+    ("make", "targets"),
+    [(tiny_qwen3, "all-linear"), (tiny_llama, ("lm_head", "q_proj")), (tiny_llama, "all-linear")],
+    ids=["tied, all linear", "head of its own", "all linear"],
+)
+def test_the_merged_policy_is_the_trained_one(make, targets, tmp_path):
+    make().save_pretrained(tmp_path / "base")
+    model = add_adapter(load_policy(tmp_path / "base"), LoraSettings(target_modules=targets), 0)
+    randomise_lora_b(model)
+    save_adapter(model, tmp_path / "run")
+    ids = torch.arange(2, 30)[None]
+    with torch.no_grad():
+        trained = model.eval()(input_ids=ids).logits
+        merged = load_policy(tmp_path / "base", [tmp_path / "run"])(input_ids=ids).logits
+    torch.testing.assert_close(merged, trained, rtol=1e-4, atol=1e-3)
+
+
+def test_an_adapter_that_is_not_finite_is_refused(tmp_path):
+    make = tiny_llama()
+    make.save_pretrained(tmp_path / "base")
+    model = add_adapter(make, LoraSettings(target_modules=("q_proj",)), seed=0)
+    with torch.no_grad():
+        next(p for n, p in model.named_parameters() if "lora_B" in n)[3, 1] = torch.nan
+    save_adapter(model, tmp_path / "expert-s0")
+    with pytest.raises(JobError, match=r"expert-s0 holds NaN or infinity in .*lora_B"):
+        load_policy(tmp_path / "base", [tmp_path / "expert-s0"])

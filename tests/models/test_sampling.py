@@ -9,7 +9,8 @@ import pytest
 import torch
 from scipy.stats import chisquare
 
-from moa.models.sampling import Sampling, generate
+from moa.models.sampling import Sampling, generate, sample_tokens
+from moa.runtime.errors import JobError
 from support.tiny_models import BUILDERS, random_ids, tiny_gpt2, tiny_llama, with_lora
 
 VOCAB = 37
@@ -285,3 +286,28 @@ def test_streams_must_fit_the_prompts():
 def test_a_temperature_or_a_nucleus_that_is_none_is_refused(temperature, top_p):
     with pytest.raises(ValueError, match="must be above 0"):
         Sampling(5, temperature, top_p, EOS, PAD, 2)
+
+
+@pytest.mark.parametrize("top_p", [1.0, 0.9])
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_no_token_is_drawn_from_what_is_no_distribution(value, top_p):
+    logits = torch.zeros(3, 10)
+    logits[1] = value
+    with pytest.raises(JobError, match=r"rows \[1\]"):
+        sample_tokens(logits, torch.full((3,), 0.5), 1.0, top_p)
+    logits[1, 4] = 0.0 if value == -float("inf") else value
+    if value == -float("inf"):  # one token is left, and that is a distribution
+        assert sample_tokens(logits, torch.full((3,), 0.5), 1.0, top_p)[1] == 4
+
+
+def test_a_policy_that_is_not_finite_is_named_with_its_prompt():
+    model = tiny_llama(vocab_size=VOCAB)
+    prompts, streams, _ = make_case(model, seed=10, lengths=(3, 6), t=1)
+    sampling = Sampling(1, 1.0, 1.0, EOS, PAD, 2, shown=lambda ids: f"the prompt of {len(ids)}")
+    with torch.no_grad():
+        for token in set(prompts[1].tolist()) - set(prompts[0].tolist()):
+            model.model.embed_tokens.weight[token] = torch.nan
+    with pytest.raises(
+        JobError, match=r"'the prompt of 6' and 0 sampled tokens.*lower learning rate"
+    ):
+        generate(model, prompts, streams, sampling)

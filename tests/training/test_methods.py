@@ -16,6 +16,7 @@ from moa.models.prompts import distinct_prompts
 from moa.models.settings import GenerationStage
 from moa.oracles.base import load_oracles
 from moa.oracles.scale import RewardScale
+from moa.oracles.synthetic_world import SyntheticOracle
 from moa.preferences import build_prompt, uniform
 from moa.runtime.errors import JobError
 from moa.runtime.files import write_json
@@ -23,7 +24,7 @@ from moa.runtime.settings import OperationSettings
 from moa.training.bases.scratch_llama import build
 from moa.training.loop import TrainingRun
 from moa.training.ric import RiC
-from moa.training.rloo import train_expert
+from moa.training.rloo import ExpertTrainer, train_expert
 from moa.workflow.config import resolve
 from moa.workflow.sources import pin
 from support.paths import TINY
@@ -92,6 +93,47 @@ def test_two_experts_of_one_spec_are_the_same_bytes(world, tmp_path):
         model, _, path = expert(world, tmp_path / name, epochs=0.5)
         found.append((adapter_bytes(model, tmp_path / name), path.read_bytes()))
     assert found[0] == found[1]
+
+
+def test_an_expert_learns_the_tokens_that_were_scored(world, tmp_path, monkeypatch):
+    """A policy that often starts another turn: what it says there is neither scored nor learned."""
+    base, tokenizer, task = world
+    talkative = tmp_path / "base"
+    policy = load_policy(base)
+    head, human = policy.lm_head.weight.data, tokenizer.convert_tokens_to_ids("Human:")
+    head[human] = 1.2 * head[tokenizer.eos_token_id]  # it wants to end, and starts a turn instead
+    policy.save_pretrained(talkative)
+    tokenizer.save_pretrained(talkative)
+    learned, scored = [], []
+    loss, of_world = ExpertTrainer._compute_loss, SyntheticOracle.score
+
+    def keep_learned(self, model, inputs):
+        logps, _, _ = self._get_per_token_logps_and_entropies(
+            model,
+            torch.cat([inputs["prompt_ids"], inputs["completion_ids"]], dim=1),
+            torch.cat([inputs["prompt_mask"], inputs["completion_mask"]], dim=1),
+            inputs["completion_ids"].size(1),
+        )
+        for ids, mask, logp in zip(
+            inputs["completion_ids"], inputs["completion_mask"].bool(), logps, strict=True
+        ):
+            counted = mask & (logp != 0)
+            learned.append(ids[counted].tolist())
+        return loss(self, model, inputs)
+
+    def keep_scored(self, prompts, responses):
+        scored.extend(responses)
+        return of_world(self, prompts, responses)
+
+    monkeypatch.setattr(ExpertTrainer, "_compute_loss", keep_learned)
+    monkeypatch.setattr(SyntheticOracle, "score", keep_scored)
+    _, lines, _ = expert((talkative, tokenizer, task), tmp_path / "expert", epochs=1)
+    texts = [tokenizer.decode(ids, skip_special_tokens=True) for ids in learned]
+    assert sorted(texts) == sorted(scored)
+    words = [[i for i in ids if i not in tokenizer.all_special_ids] for ids in learned]
+    assert sorted(map(len, words)) == sorted(len(text.split()) for text in scored)
+    assert any(not text for text in scored) and len(set(map(len, words))) > 2
+    assert lines[0]["finished"] > 0.5
 
 
 def ric(world, folder, n=60, **changes):

@@ -4,33 +4,41 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
+from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase
 
 from moa.models.settings import LoraSettings
+from moa.models.tokenizers import check_tokenizer
+from moa.runtime.errors import JobError
 
 ADAPTER = "adapter"  # the subfolder of an entry that holds one
 
 
 def load_tokenizer(base: Path) -> PreTrainedTokenizerBase:
-    """The base model's tokenizer. Raises ValueError if it has no pad token distinct from EOS."""
+    """The base model's tokenizer, to which all text is data: special tokens spelt out in it stay text.
+
+    Raises: UnfitTokenizer.
+    """
     tokenizer = AutoTokenizer.from_pretrained(base)
-    if tokenizer.eos_token_id is None or tokenizer.pad_token_id in (None, tokenizer.eos_token_id):
-        raise ValueError(
-            f"{base}: the tokenizer needs an EOS token and a different pad token; with pad == EOS "
-            "the loss never sees EOS and the policy never learns to stop"
-        )
+    tokenizer.split_special_tokens = True
+    check_tokenizer(tokenizer, str(base))
     return tokenizer
 
 
 def load_policy(base: Path, adapters: Sequence[Path] = (), dtype: str = "float32") -> Any:
-    """The base model with all adapters (entry folders, in order) merged in memory, frozen."""
+    """The base model with all adapters (entry folders, in order) merged in memory, frozen.
+
+    Raises: JobError if an adapter is not finite.
+    """
     model = AutoModelForCausalLM.from_pretrained(base, dtype=getattr(torch, dtype))
     for folder in adapters:
+        load_adapter(folder)
         model = PeftModel.from_pretrained(model, folder / ADAPTER).merge_and_unload()
     model.requires_grad_(False)
     # Sampling settings belong to the config; a base's own generation defaults must not leak in.
@@ -40,23 +48,74 @@ def load_policy(base: Path, adapters: Sequence[Path] = (), dtype: str = "float32
     return model.eval()
 
 
+def load_adapter(entry: Path, device: str = "cpu") -> dict[str, torch.Tensor]:
+    """The weights of the adapter below an entry folder. Raises: JobError if they are not finite."""
+    weights = load_file(entry / ADAPTER / "adapter_model.safetensors", device=device)
+    for name, values in weights.items():
+        if not torch.isfinite(values).all():
+            raise JobError(
+                f"the adapter of {entry} holds NaN or infinity in {name}: remove that folder, so that it "
+                "is trained again, with a lower learning rate if it comes out so again"
+            )
+    return weights
+
+
 def add_adapter(model: Any, lora: LoraSettings, seed: int) -> PeftModel:
     """A new trainable adapter on a frozen policy; with it off, the model is that policy.
 
     B starts at zero, so training starts at the policy below, which is therefore the reference of the
     losses (`model.disable_adapter()`).
+    Raises: JobError if a target names no module, or one whose weights another module shares.
     """
     torch.manual_seed(seed)
     targets = lora.target_modules
     config = LoraConfig(
         r=lora.rank,
         # Whole as PEFT has it, so that adapter_config.json says 128 for 128 and for 128.0.
-        lora_alpha=int(lora.alpha) if lora.alpha.is_integer() else lora.alpha,
+        lora_alpha=int(lora.alpha) if float(lora.alpha).is_integer() else lora.alpha,
         lora_dropout=lora.dropout,
         target_modules=targets if isinstance(targets, str) else list(targets),
         task_type="CAUSAL_LM",
     )
-    return get_peft_model(model, config)
+    names = [name for name, _ in model.named_modules()]
+    try:
+        wrapped = get_peft_model(model, config)
+    except ValueError:  # not one target was found
+        _check_targets(targets, [], names)
+        raise
+    _check_targets(targets, wrapped.targeted_module_names, names)
+    _check_unshared(wrapped)
+    return wrapped
+
+
+def _check_targets(
+    targets: str | Sequence[str], adapted: Sequence[str], modules: Sequence[str]
+) -> None:
+    """PEFT leaves out, without a word, what names no module."""
+    leaves = list(dict.fromkeys(name.rsplit(".", 1)[-1] for name in modules if name))
+    for target in [] if isinstance(targets, str) else targets:
+        if not any(f".{name}".endswith(f".{target}") for name in adapted):
+            near = get_close_matches(target.rsplit(".", 1)[-1], leaves, 1, cutoff=0)
+            raise JobError(
+                f"lora.target_modules: the base model has no linear layer {target!r}; the nearest name is "
+                f"{near[0]!r}. Correct it under policy.lora"
+            )
+
+
+def _check_unshared(model: PeftModel) -> None:
+    """Merged into weights that another module shares, an adapter would change that module as well."""
+    owners: dict[int, list[str]] = {}
+    for name, weight in model.get_base_model().named_parameters(remove_duplicate=False):
+        owners.setdefault(weight.data_ptr(), []).append(name.replace(".base_layer", ""))
+    for target in model.targeted_module_names:
+        for names in owners.values():
+            shared = [name for name in names if name != f"{target}.weight"]
+            if f"{target}.weight" in names and shared:
+                raise JobError(
+                    f"lora.target_modules: {target} shares its weights with "
+                    f"{shared[0].removesuffix('.weight')}, so the trained policy and the merged one that "
+                    "is evaluated would differ: leave it out under policy.lora"
+                )
 
 
 def save_adapter(model: PeftModel, entry: Path) -> None:

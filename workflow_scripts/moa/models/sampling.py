@@ -6,13 +6,15 @@ not depend on the batch it was sampled in, on its order, on padding, or on the n
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 import torch
 from transformers import DynamicCache
+
+from moa.runtime.errors import JobError
 
 NEXT_TURN_MARKERS = ("Human:", "Assistant:")
 
@@ -32,6 +34,7 @@ class SamplingSettings(Protocol):
 class Sampling:
     """How responses are sampled. batch_size: prompts decoded together, which changes no response.
 
+    shown: what a message says of a prompt's ids.
     Raises: ValueError for a temperature or a nucleus that is no such thing.
     """
 
@@ -41,6 +44,7 @@ class Sampling:
     eos_token_id: int
     pad_token_id: int
     batch_size: int
+    shown: Callable[[list[int]], str] = str
 
     def __post_init__(self) -> None:
         if not self.temperature > 0 or not 0 < self.top_p <= 1:
@@ -58,7 +62,16 @@ class Sampling:
             tokenizer.eos_token_id,
             tokenizer.pad_token_id,
             batch_size,
+            tokenizer.decode,
         )
+
+
+class NoDistribution(JobError):
+    """Logits that no token can be drawn from: a NaN or +inf among them, or -inf all. rows: of which."""
+
+    def __init__(self, rows: list[int]) -> None:
+        self.rows = rows
+        super().__init__(f"the logits of rows {rows} are no distribution: NaN, +inf, or -inf all")
 
 
 @dataclass(frozen=True)
@@ -95,7 +108,8 @@ def generate(
     prompt_ids: B 1-D id tensors. streams: (B, N, max_new_tokens) uniforms in [0, 1); N responses
     to a prompt are decoded together, so a batch has N x batch_size rows.
     Returns: B lists of N 1-D id tensors on the CPU, EOS included where emitted.
-    Raises: ValueError if the streams do not fit.
+    Raises: ValueError if the streams do not fit; JobError that shows the prompt after which the model's
+    logits are no distribution.
     """
     if streams.shape[0] != len(prompt_ids) or streams.shape[2] < sampling.max_new_tokens:
         raise ValueError(
@@ -155,7 +169,17 @@ def _generate_batch(
     going = torch.ones(len(uniforms), dtype=torch.bool, device=device)
 
     for step in range(max_new):
-        drawn = sample_tokens(logits, uniforms[alive, step], sampling.temperature, sampling.top_p)
+        try:
+            drawn = sample_tokens(
+                logits, uniforms[alive, step], sampling.temperature, sampling.top_p
+            )
+        except NoDistribution as error:
+            prompt = prompts[int(alive[error.rows[0]]) // n_samples]
+            raise JobError(
+                f"the policy's logits after {sampling.shown(prompt.tolist())!r} and {step} sampled tokens "
+                "are NaN or infinite, so no token can be drawn: its weights are not finite, or it "
+                "overflows its dtype. Train it again with a lower learning rate, or use float32"
+            ) from error
         drawn = torch.where(going, drawn, pad)
         tokens[alive, step] = drawn
         ended = going & (drawn == eos)
@@ -189,6 +213,7 @@ def sample_tokens(
 
     With top_p < 1 the nucleus is the smallest set of most probable tokens that reaches top_p.
     float64, so that rounding in the cumulative sum of a large vocabulary picks no wrong token.
+    Raises: NoDistribution.
     """
     probs = torch.softmax(logits.double() / temperature, dim=-1)
     if top_p < 1:
@@ -196,6 +221,8 @@ def sample_tokens(
         outside = sorted_probs.cumsum(dim=-1) - sorted_probs >= top_p
         probs = probs.masked_fill(outside.scatter(1, order, outside), 0.0)
     cdf = probs.cumsum(dim=-1)
+    if (wrong := cdf[:, -1].isnan()).any():  # softmax makes a whole row NaN
+        raise NoDistribution(wrong.nonzero()[:, 0].tolist())
     target = uniforms.to(cdf)[:, None] * cdf[:, -1:]
     return torch.searchsorted(cdf, target, right=True)[:, 0].clamp(max=logits.shape[1] - 1)
 

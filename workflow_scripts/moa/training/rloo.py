@@ -4,7 +4,8 @@ The paper follows code written for PPO in a TRL that no longer exists; RLOO is R
 leave-one-out baseline and the same KL penalty (Ahmadian et al. 2024), without a value model.
 All experts of a seed start from its SFT policy with one LoRA initialisation, so that their weight
 changes can be added. Prompts carry equal weights, which say nothing about what is wanted.
-Responses are sampled as everywhere else, from streams keyed by (seed, step, prompt).
+Responses are sampled as everywhere else, from streams keyed by (seed, step, prompt), and learned as
+everywhere else: the tokens whose text was scored, and EOS.
 """
 
 from __future__ import annotations
@@ -69,7 +70,8 @@ class ExpertTrainer(RLOOTrainer):
         return super()._generate_and_score_completions(inputs)
 
     def _generate_single_turn(self, prompt_ids: Any, images: Any, fields: Any) -> list[list[int]]:
-        """One response per row; TRL repeats each prompt `generations` times in a row."""
+        """One response per row, cut where what is scored ends; TRL repeats each prompt `generations` times
+        in a row, and needs a token of each, which is a pad token where nothing is left."""
         s, n, step = self.settings, self.settings.generations, self.state.global_step
         keys = [(self.run_seed, Stream.EXPERT_RESPONSES, step, i) for i in self._sampled_ids[::n]]
         sampled = generate(
@@ -78,7 +80,31 @@ class ExpertTrainer(RLOOTrainer):
             sample_streams(keys, n, s.max_new_tokens),
             Sampling.of(s, self.processing_class, s.micro_batch_size),
         )
-        return [ids.tolist() for responses in sampled for ids in responses]
+        tokenizer = self.processing_class
+        cleaned = [clean_response(ids, tokenizer) for responses in sampled for ids in responses]
+        for name, values in {
+            "tokens": [len(response.ids) for response in cleaned],
+            "finished": [response.finished for response in cleaned],
+        }.items():
+            self._metrics["train"][name].append(float(np.mean(gather_object(values))))
+        return [response.ids.tolist() or [tokenizer.pad_token_id] for response in cleaned]
+
+    def _get_per_token_logps_and_entropies(
+        self,
+        model: Any,
+        input_ids: Any,
+        attention_mask: Any,
+        logits_to_keep: int,
+        *rest: Any,
+        **more: Any,
+    ) -> Any:
+        """TRL's, but 0 for the pad token that stands for an empty response."""
+        logps, *others = super()._get_per_token_logps_and_entropies(
+            model, input_ids, attention_mask, logits_to_keep, *rest, **more
+        )
+        alone = attention_mask[:, -logits_to_keep:].sum(dim=1) == 1
+        padded = input_ids[:, -logits_to_keep] == self.processing_class.pad_token_id
+        return torch.where((alone & padded)[:, None], torch.zeros_like(logps), logps), *others
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Keep reward, KL and length; TRL's own lines hold step times, which no key explains."""
@@ -86,8 +112,8 @@ class ExpertTrainer(RLOOTrainer):
         kept = {
             raw: figures.pop(raw, []),
             "kl": figures.pop("kl", []),
-            "tokens": figures.pop("completions/mean_length", []),
-            "finished": [1 - share for share in figures.pop("completions/clipped_ratio", [])],
+            "tokens": figures.pop("tokens", []),
+            "finished": figures.pop("finished", []),
         }
         figures.clear()
         logs.update({name: sum(v) / len(v) for name, v in kept.items() if v})

@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from peft import LoraConfig, get_peft_model, set_peft_model_state_dict
-from safetensors.torch import load_file
 
 from moa.models.merging import State, merge
-from moa.models.policies import ADAPTER, load_policy
+from moa.models.policies import ADAPTER, load_adapter, load_policy
 from moa.models.settings import GenerationStage
 from moa.preferences import build_prompt, uniform
 
@@ -51,15 +50,15 @@ def load(
     """
     if how is None:
         raise ValueError("merged experts need to know how: exact or factors")
-    folders = [inputs[f"expert/{objective}"] / ADAPTER for objective in objectives]
+    experts = [inputs[f"expert/{objective}"] for objective in objectives]
     model = load_policy(inputs["base"], [inputs["sft"]], settings.dtype)
-    wide = LoraConfig.from_pretrained(folders[0])
-    wide.r, wide.lora_alpha = wide.r * len(folders), wide.lora_alpha * len(folders)
+    wide = LoraConfig.from_pretrained(experts[0] / ADAPTER)
+    wide.r, wide.lora_alpha = wide.r * len(experts), wide.lora_alpha * len(experts)
     wide.lora_dropout, wide.inference_mode = 0.0, True
     device = next(model.parameters()).device
     return MergedExperts(
         get_peft_model(model, wide).eval(),
-        [load_file(folder / "adapter_model.safetensors", device=str(device)) for folder in folders],
+        [load_adapter(expert, str(device)) for expert in experts],
         how,
         objectives,
         settings.decimals,

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from tokenizers import Tokenizer, models, pre_tokenizers
+from tokenizers import Regex, Tokenizer, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from moa.datasets import world
@@ -69,6 +69,8 @@ def build_tokenizer() -> PreTrainedTokenizerFast:
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
             pre_tokenizers.WhitespaceSplit(),
+            # No word has them, and without it `<pad>` in a text would be the pad token.
+            pre_tokenizers.Split(Regex("[<>]"), "isolated"),
             pre_tokenizers.Digits(individual_digits=True),
         ]
     )
