@@ -8,7 +8,8 @@ from importlib import import_module
 
 from pydantic import TypeAdapter
 
-from moa.runtime.job import run
+from moa.runtime.checks import require
+from moa.runtime.job import log, run
 from moa.runtime.publishing import Job
 from moa.training.bases import module_name
 from moa.training.bases.settings import PinnedBase
@@ -17,6 +18,11 @@ from moa.training.bases.settings import PinnedBase
 def main(job: Job) -> None:
     settings = TypeAdapter[PinnedBase](PinnedBase).validate_python(job.params["base"])
     import_module(module_name(settings.kind)).build(settings, job.inputs, job.out)
+    # By name: a check changes no byte of what was built, so its code has no part in the key.
+    checks = import_module("moa.models.self_check").check_base(job.out)
+    for check in checks:
+        log.info("%s: %s", check.what, check.found)
+    require(checks, settings.kind)
 
 
 if __name__ == "__main__":

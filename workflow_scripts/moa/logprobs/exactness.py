@@ -22,8 +22,8 @@ from moa.logprobs.rows import completion_logprobs
 from moa.logprobs.tree import tree_pass
 
 log = logging.getLogger("moa")
-# What rounding may make of a token's log-probability, in nats. Errors of tokens add up like a random walk.
-ROUNDING = {torch.float64: 1e-3, torch.float32: 1e-3, torch.float16: 0.1, torch.bfloat16: 0.3}
+# What rounding may make of a token's log-probability, in nats: for bfloat16 one step of a logit above 16.
+ROUNDING = {torch.float64: 1e-3, torch.float32: 1e-3, torch.float16: 0.05, torch.bfloat16: 0.15}
 
 
 @dataclass
@@ -83,16 +83,20 @@ def _obstacle(model: Any, layout: Layout) -> str | None:
     finally:
         model.train(was_training)
     worst = float((tree - row).abs().max())
-    if not worst <= _rounding(model) * layout.len_r**0.5:
+    if not worst <= rounding(model, layout.len_r):
         return f"one of random tokens is {worst:.2g} nats off"
     return None
 
 
-def _rounding(model: Any) -> float:
+def rounding(model: Any, tokens: int) -> float:
+    """What rounding may make of the log-probability of a response under this model, in nats.
+
+    Errors of tokens add up like a random walk; a few of them may well be twice the usual.
+    """
     dtypes = {p.dtype for p in model.parameters() if p.is_floating_point()}
     if torch.is_autocast_enabled(next(model.parameters()).device.type):
         dtypes.add(torch.bfloat16)
-    return max(ROUNDING[dtype] for dtype in dtypes if dtype in ROUNDING)
+    return max(ROUNDING[dtype] for dtype in dtypes if dtype in ROUNDING) * (tokens + 3) ** 0.5
 
 
 def _sees_all(config: Any, length: int) -> bool:

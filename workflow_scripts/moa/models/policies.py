@@ -34,9 +34,12 @@ def load_tokenizer(base: Path) -> PreTrainedTokenizerBase:
 def load_policy(base: Path, adapters: Sequence[Path] = (), dtype: str = "float32") -> Any:
     """The base model with all adapters (entry folders, in order) merged in memory, frozen.
 
+    dtype: torch's name of it, or `auto`, as it is stored.
     Raises: JobError if an adapter is not finite.
     """
-    model = AutoModelForCausalLM.from_pretrained(base, dtype=getattr(torch, dtype))
+    model = AutoModelForCausalLM.from_pretrained(
+        base, dtype=dtype if dtype == "auto" else getattr(torch, dtype)
+    )
     for folder in adapters:
         load_adapter(folder)
         model = PeftModel.from_pretrained(model, folder / ADAPTER).merge_and_unload()

@@ -1,4 +1,4 @@
-"""Stopping before something that is not finite is learned, with the batch saved that made it."""
+"""Stopping before something is learned that is not finite, with the batch saved; or before nothing is."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ import torch
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from moa.runtime.errors import JobError
+from moa.runtime.job import log
+
+FEW_STEPS = 5  # an average over so few says little of a method
 
 
 class StepBatches:
@@ -69,3 +72,29 @@ class FiniteGradients(TrainerCallback):
                     f"{Path(args.output_dir).parent} are intact. "
                     "Lower the learning rate, or look at the batch of this step"
                 )
+
+
+class SomethingIsLearned(TrainerCallback):
+    """Stops a run that has no step with a learning rate above 0, and warns of one with few steps."""
+
+    def __init__(self, title: str) -> None:
+        self.title = title
+
+    def on_train_begin(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        lr_scheduler: Any = None,
+        **_: Any,
+    ) -> None:
+        steps = state.max_steps
+        mend = "lower batch_size, or take more epochs or more data"
+        # The first step's rate is that of the schedule's step 0.
+        if not any(rate(i) > 0 for rate in lr_scheduler.lr_lambdas for i in range(steps)):
+            raise JobError(
+                f"{self.title}: nothing would be learned: its {steps} step(s) are all warm-up, whose first "
+                f"step has the learning rate 0. Set warmup_ratio to 0, or {mend}"
+            )
+        if steps < FEW_STEPS:
+            log.warning("%s has only %d step(s): %s", self.title, steps, mend)

@@ -27,7 +27,7 @@ from moa.runtime.publishing import Job
 from moa.runtime.settings import OperationSettings
 from moa.training.checkpoints import UNFINISHED, Checkpoints, last_checkpoint
 from moa.training.explored import EXPLORED
-from moa.training.guards import FiniteGradients
+from moa.training.guards import FiniteGradients, SomethingIsLearned
 from moa.training.processes import processes
 from moa.training.settings import OptimizerSettings
 from moa.training.step_log import METRICS, StepLog
@@ -128,6 +128,7 @@ def train(
     saving = Checkpoints(checkpoints, run.operation.checkpoint_minutes, with_logs)
     trainer.remove_callback(PrinterCallback)  # ShowProgress and StepLog say it better
     trainer.add_callback(StepLog(metrics, logging_steps))
+    trainer.add_callback(SomethingIsLearned(run.title))
     trainer.add_callback(FiniteGradients(save_batch))
     trainer.add_callback(saving)
     if processes().is_main_process:

@@ -16,7 +16,7 @@ from datasets import Dataset
 from transformers import PreTrainedTokenizerBase
 from trl import SFTConfig, SFTTrainer
 
-from moa.models.prompts import truncate_prompt
+from moa.models.prompts import require_readable, truncate_prompt
 from moa.oracles.scale import RewardScale
 from moa.preferences import build_prompt, sample_weights
 from moa.training.batches import SharedBatches
@@ -60,8 +60,9 @@ def conditioned_examples(
     `rewards`, as `candidate_rewards` gives them.
     `routed` draws the paper's routing variable, objective k with probability w_k, and takes the
     candidate that oracle k scores best: the policy then starts with some dependence on w.
+    Raises: JobError as `require_readable`.
     """
-    examples = []
+    examples, prompts = [], []
     for row in data.to_dict("records"):
         rng = np.random.default_rng([seed, row["prompt_id"], _text_id(row["chosen"])])
         w = sample_weights(1, settings.alpha, len(objectives), rng, settings.decimals)[0]
@@ -72,7 +73,9 @@ def conditioned_examples(
             response = candidates[int(np.argmax([scores[k] for scores in row["rewards"]]))]
         x = truncate_prompt(row["prompt"], objectives, tokenizer, settings.max_prompt_tokens)
         prompt = build_prompt(x, objectives, list(w), settings.decimals)
+        prompts.append(prompt)
         examples.append(tokenize_example(prompt, response, tokenizer, settings.max_new_tokens))
+    require_readable(prompts, tokenizer)
     return examples
 
 

@@ -24,14 +24,7 @@ def shared_entries(catalogue: Catalogue, task: Task) -> dict[str, Entry]:
     """What all runs and seeds of a task start from, by role: data, base, oracles, oracle_stats."""
     module = dataset_module(task.data.kind)
     data = catalogue.add("data", task.name, {"data": catalogue.pins.data}, {}, modules=[module])
-    module = base_module(task.policy.base.kind)
-    base = catalogue.add(
-        "base",
-        task.policy.base.kind,
-        {"base": catalogue.pins.base},
-        {},
-        modules=[module],
-    )
+    base = _base(catalogue, task, data)
     oracles = fitted_oracles(catalogue, task)
     stats = catalogue.add(
         "oracle_stats",
@@ -41,6 +34,16 @@ def shared_entries(catalogue: Catalogue, task: Task) -> dict[str, Entry]:
         modules=oracle_kinds(task),
     )
     return {"base": base, "data": data, "oracle_stats": stats, **oracles}
+
+
+def _base(catalogue: Catalogue, task: Task, data: Entry) -> Entry:
+    """The base model; a kind that learns from the task's text depends on its data and objectives."""
+    kind, told = task.policy.base.kind, catalogue.pins.base
+    module = base_module(kind)
+    inputs = {}
+    if constant(module, "READS_DATA", False):
+        told, inputs = {**told, "objectives": task.objectives}, {"data": data}
+    return catalogue.add("base", kind, {"base": told}, inputs, modules=[module])
 
 
 def fitted_oracles(catalogue: Catalogue, task: Task) -> dict[str, Entry]:

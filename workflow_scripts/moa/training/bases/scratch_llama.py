@@ -10,17 +10,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import torch
 from tokenizers import Regex, Tokenizer, models, pre_tokenizers
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import PreTrainedTokenizerFast
 
 from moa.datasets import world
 from moa.models.goals import build_goal_prompt
 from moa.preferences import build_prompt, sample_weights
-from moa.runtime.settings import OperationSettings
 from moa.training.bases.settings import ScratchLlamaBase
-from moa.training.loop import TrainingRun
-from moa.training.sft import tokenize_example, train_sft
+from moa.training.scratch import train_from_scratch
 
 REQUIRES = ("torch", "transformers", "tokenizers", "trl")
 GOAL_EVERY = 5
@@ -29,36 +26,7 @@ GOAL_EVERY = 5
 def build(settings: ScratchLlamaBase, inputs: dict[str, Path], out: Path) -> None:
     """Train and save model and tokenizer. inputs: not used."""
     tokenizer = build_tokenizer()
-    torch.manual_seed(settings.seed)
-    model = LlamaForCausalLM(
-        LlamaConfig(
-            vocab_size=len(tokenizer),
-            hidden_size=settings.hidden_size,
-            intermediate_size=settings.hidden_size * 3,
-            num_hidden_layers=settings.layers,
-            num_attention_heads=settings.heads,
-            max_position_embeddings=128,
-            tie_word_embeddings=False,
-            bos_token_id=None,
-            eos_token_id=tokenizer.eos_token_id,
-            pad_token_id=tokenizer.pad_token_id,
-        )
-    )
-    examples = [
-        tokenize_example("", text, tokenizer, max_response_tokens=10**9)
-        for text in corpus(settings.documents, settings.seed)
-    ]
-    operation = OperationSettings(checkpoint_minutes=60)
-    train_sft(
-        model,
-        tokenizer,
-        examples,
-        settings.model_copy(update={"micro_batch_size": settings.batch_size}),
-        "float32",
-        TrainingRun(out.parent / "checkpoints", settings.seed, "base", operation),
-    )
-    model.save_pretrained(out)
-    tokenizer.save_pretrained(out)
+    train_from_scratch(settings, tokenizer, corpus(settings.documents, settings.seed), 128, out)
 
 
 def build_tokenizer() -> PreTrainedTokenizerFast:

@@ -10,27 +10,44 @@ from moa.runtime.settings import KindSettings, Natural, Positive, Text, Whole
 from moa.training.settings import OptimizerSettings
 
 
-class ScratchLlamaBase(KindSettings, OptimizerSettings):
-    """A small Llama over the generated world's words, trained here."""
+class ScratchBase(KindSettings, OptimizerSettings):
+    """A small Llama that is trained in the workflow, from random weights."""
 
-    kind: Literal["scratch_llama"]
-    """A small Llama, trained in the workflow."""
     seed: Annotated[Whole, Field(ge=0)] = 0
     """Of its weights and corpus."""
     hidden_size: Annotated[Whole, Field(ge=8)] = 64
-    """Width."""
+    """Width; a multiple of heads."""
     layers: Natural = 2
     """Depth."""
     heads: Natural = 4
     """Attention heads."""
-    documents: Natural = 20000
-    """Size of the corpus."""
     epochs: Positive = 2
     """Passes over the corpus; a fraction is allowed."""
     learning_rate: Positive = 3.0e-3
     """Adam's peak rate."""
     logging_steps: Natural = 50
     """Steps between lines of metrics.jsonl."""
+
+
+class ScratchLlamaBase(ScratchBase):
+    """A small Llama over the generated world's words, trained here."""
+
+    kind: Literal["scratch_llama"]
+    """A small Llama, trained in the workflow."""
+    documents: Natural = 20000
+    """Size of the corpus."""
+
+
+class ScratchTextBase(ScratchBase):
+    """A small Llama over the task's own data, trained here: it can read any text and objective, and
+    understands little."""
+
+    kind: Literal["scratch_text"]
+    """A small Llama, trained on the task's data."""
+    epochs: Positive = 5
+    """Passes over the responses of the train split; a fraction is allowed."""
+    vocabulary: Annotated[Whole, Field(ge=300)] = 2000
+    """Tokens of its tokenizer, which is byte-level, so that no text is lost on it."""
 
 
 class PackagedGGUFBase(KindSettings):
@@ -70,6 +87,17 @@ class PinnedHubBase(HubBase):
     """Fingerprint of a local folder. Set by planning, never by hand."""
 
 
-AnyBase = Annotated[ScratchLlamaBase | PackagedGGUFBase | HubBase, Field(discriminator="kind")]
-# What a job gets, which is what a config says but for the hub's.
-PinnedBase = Annotated[PinnedHubBase | AnyBase, Field(union_mode="left_to_right")]
+class PinnedScratchTextBase(ScratchTextBase):
+    """What a job gets: the same, with what stands in the prompts."""
+
+    objectives: tuple[Text, ...]
+    """The task's. Set by planning, never by hand."""
+
+
+AnyBase = Annotated[
+    ScratchLlamaBase | ScratchTextBase | PackagedGGUFBase | HubBase, Field(discriminator="kind")
+]
+# What a job gets, which is what a config says but for what planning adds.
+PinnedBase = Annotated[
+    PinnedHubBase | PinnedScratchTextBase | AnyBase, Field(union_mode="left_to_right")
+]
