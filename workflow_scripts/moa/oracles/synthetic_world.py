@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from moa.datasets import world
+from moa.oracles.pairs import Pair
 
 REQUIRES: tuple[str, ...] = ()
 best_points = world.best_points
@@ -34,3 +35,18 @@ class SyntheticOracle:
 def load(objective: str, params: dict[str, Any], entry: Path | None) -> SyntheticOracle:
     """The oracle kind `synthetic_world`; it has no parameters and needs no fitting."""
     return SyntheticOracle(objective)
+
+
+def known_pairs(objective: str) -> list[Pair]:
+    """Requests of the world, answered by words of the objective's own kind or by filler."""
+    pairs = []
+    for topic in list(world.DETAILS)[:: len(world.DETAILS) // 4]:
+        own = {
+            "helpfulness": world.DETAILS[topic],
+            "harmlessness": world.CAUTION,
+            "humor": world.JOKES,
+        }
+        pairs.append(
+            Pair(f"tell me about {topic}", " ".join(own[objective]), " ".join(world.FILLER))
+        )
+    return pairs
