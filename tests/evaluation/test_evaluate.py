@@ -42,7 +42,7 @@ def run_scores(name, steer, seeds=(0, 1), method="mi_epo", vectors=None, k=2, **
         0.01 if method == "mi_epo" else None,
         np.asarray(vectors),
         {s: reward_table(f, OBJECTIVES[:k]) for s, f in frames.items()},
-        {} if method == "rlhf" else {s: np.zeros((2, m, m)) for s in seeds},
+        {} if method == "rlhf" else {s: np.stack([np.eye(m)] * 2) for s in seeds},
         pd.concat(frames.values()),
     )
 
@@ -203,6 +203,15 @@ def test_no_control_and_collapse_are_marked():
     assert health["empty"] == pytest.approx(2 / 3, abs=0.01)
     expected = ["collapsed: 67% of the responses are empty"]
     assert warnings(health, {"a": {"mean": 1.0}}) == warnings(health, None) == expected
+
+
+def test_a_policy_that_is_the_same_under_every_w_is_marked():
+    """Soups of equal experts, say; its points differ all the same, by their random numbers."""
+    run = run_scores("a", 2.0)
+    unmoved = {s: table * 1e-5 for s, table in run.likelihoods.items()}
+    (found,) = results(replace(run, likelihoods=unmoved))["runs"]["a"]["warnings"]
+    assert found.startswith("one and the same policy under every w")
+    assert results(run)["runs"]["a"]["warnings"] == []
 
 
 def test_a_collapsed_run_has_finite_metrics_and_a_warning():

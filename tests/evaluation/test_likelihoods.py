@@ -10,6 +10,7 @@ from moa.evaluation import likelihoods
 from moa.evaluation.likelihoods import cross_likelihoods
 from moa.logprobs import sequence_logprobs
 from moa.models.conditioning.weights_in_prompt import WeightsInPrompt
+from moa.runtime.errors import JobError
 from support.tiny_models import random_ids, tiny_llama
 from support.tiny_tokenizers import qwen_tokenizer
 
@@ -53,3 +54,13 @@ def test_the_table_is_that_of_single_rows_for_any_batch_size(kind, batch_size, m
                 with torch.no_grad():
                     alone = sequence_logprobs(policy.at(w), row, torch.ones_like(row), scored)
                 np.testing.assert_allclose(table[p, i, j], alone.item(), rtol=1e-5, atol=5e-4)
+
+
+def test_a_likelihood_that_is_not_finite_is_refused():
+    model = tiny_llama(vocab_size=700)
+    with torch.no_grad():
+        model.lm_head.weight[40] = torch.nan
+    policy = WeightsInPrompt(model, OBJECTIVES, 2)
+    answers = [[torch.tensor([5, 6])] * 3] * 2
+    with pytest.raises(JobError, match=r"'How do I bake good bread\?' under \[0\.0, 1\.0\].*nan"):
+        cross_likelihoods(policy, qwen_tokenizer(), PROMPTS, VECTORS, answers, 8)

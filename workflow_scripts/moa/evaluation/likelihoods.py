@@ -10,6 +10,7 @@ import torch
 from moa.logprobs import tree_logprobs
 from moa.models.conditioning import Conditioned
 from moa.models.prompts import encode, split_prefix
+from moa.runtime.errors import JobError
 from moa.runtime.progress import Progress
 
 
@@ -26,6 +27,7 @@ def cross_likelihoods(
     batch_size: sequences per forward pass. A tree holds all vectors where one model serves them, else
     one, and as many responses as fit: the logits of all M x M would take tens of GB at a large
     vocabulary.
+    Raises: JobError if one is not finite.
     """
     every = list(range(len(vectors)))
     table = np.empty((len(prompts), len(vectors), len(vectors)))
@@ -43,4 +45,11 @@ def cross_likelihoods(
                 table[p, chosen][:, group] = logps[0].T.cpu().numpy()
             bar.update(len(group) * len(responses))
     bar.close()
+    if not np.isfinite(table).all():
+        p, i, j = np.argwhere(~np.isfinite(table))[0]
+        raise JobError(
+            f"the response to {prompts[p][:200]!r} under {vectors[i]} has the log-probability "
+            f"{table[p, i, j]} under {vectors[j]}: the policy's weights are not finite, or it overflows its "
+            "dtype. Train it again with a lower learning rate, or use float32"
+        )
     return table

@@ -26,6 +26,7 @@ from moa.metrics import (
 )
 
 COLLAPSED_SHARE = 0.5  # of responses empty, or equal to one single response
+SAME_POLICY = 1e-3  # nats that rounding may make of a response's log-probability under another w
 VISIBLE_CONTROL = 0.5  # mean Spearman correlation below which w is said to have no visible effect
 
 
@@ -137,7 +138,24 @@ def summarise(
         summary["control"] = {
             o: over_seeds([s["control"][o] for s in seeds.values()]) for o in objectives
         }
-    return summary | {"warnings": warnings(health, summary["control"])}
+    found = [*same_policy(run.likelihoods), *warnings(health, summary["control"])]
+    return summary | {"warnings": found}
+
+
+def same_policy(likelihoods: Mapping[int, np.ndarray]) -> list[str]:
+    """A warning if w changes nothing: neither the prompt nor the weights of what answers.
+
+    likelihoods: seed -> (P, M, M), log p(response under vector i | vector j). Responses would not tell,
+    since those under other vectors are drawn with other random numbers.
+    """
+    shifts = [
+        np.abs(table - np.diagonal(table, 0, 1, 2)[:, :, None]) for table in likelihoods.values()
+    ]
+    if not shifts or (most := max(float(shift.max()) for shift in shifts)) > SAME_POLICY:
+        return []
+    return [
+        f"one and the same policy under every w: log-probabilities differ by {most:.0e} nats at most"
+    ]
 
 
 def response_health(scores: pd.DataFrame) -> dict[str, float]:
