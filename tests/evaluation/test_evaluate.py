@@ -76,7 +76,11 @@ def test_a_steered_policy_has_the_metrics_it_must_have(k):
     assert run["crd"]["mean"] == pytest.approx(0.1 ** (2 * k), rel=0.3)
     assert 0 < run["crd"]["low"] < run["crd"]["high"] < 2 * 0.1 ** (2 * k)
     assert all(c["mean"] > 0.9 for c in run["control"].values())
-    assert run["decodability"] == {"mean": 0.0, "seed_std": 0.0, "low": None, "high": None}
+    own = 1 - np.log(
+        (np.e + len(vectors) - 1) / len(vectors)
+    )  # of likelihoods that are the identity
+    assert run["decodability"]["mean"] == pytest.approx(own)
+    assert run["decodability"]["seed_std"] == pytest.approx(0)
     assert set(run["seeds"]) == {"0", "1"} and run["mip"]["seed_std"] > 0
     low, high = np.array(run["points_low"]), np.array(run["points_high"])
     assert (low <= np.array(run["points"])).all() and (np.array(run["points"]) <= high).all()

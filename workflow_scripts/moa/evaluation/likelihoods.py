@@ -49,7 +49,7 @@ def cross_likelihoods(
         p, i, j = np.argwhere(~np.isfinite(table))[0]
         raise JobError(
             f"the response to {prompts[p][:200]!r} under {vectors[i]} has the log-probability "
-            f"{table[p, i, j]} under {vectors[j]}: the policy's weights are not finite, or it overflows its "
+            f"{table[p, i, j]} under {vectors[j]}: the policy is not finite, or overflows its "
             "dtype. Train it again with a lower learning rate, or use float32"
         )
     return table
