@@ -72,15 +72,15 @@ def test_beta_w_zero_makes_no_pass_under_w_minus(world, tmp_path, monkeypatch):
         return real(model, prefixes, conditions, responses)
 
     monkeypatch.setattr(online_module, "tree_logprobs", spy)
-    run(make_trainer(world, tmp_path / "a", "mo_odpo", epochs=0.2))
+    run(make_trainer(world, tmp_path / "a", "mo_odpo", epochs=0.2, warmup_ratio=0.0))
     assert set(passes) == {1}
     passes.clear()
-    run(make_trainer(world, tmp_path / "b", "mi_epo", epochs=0.2))
+    run(make_trainer(world, tmp_path / "b", "mi_epo", epochs=0.2, warmup_ratio=0.0))
     assert set(passes) == {2}
 
 
 def test_the_reference_is_the_policy_below_so_the_first_loss_is_known(world, tmp_path):
-    trainer = make_trainer(world, tmp_path, epochs=0.2)
+    trainer = make_trainer(world, tmp_path, epochs=0.2, warmup_ratio=0.0)
     steps = [json.loads(line) for line in run(trainer).read_text().splitlines()]
     # With the adapter at zero every d is 0: each untied objective gives w_k log 2, and L_YW log 2.
     assert steps[0]["loss_exploration"] == pytest.approx(np.log(2), rel=1e-4)
@@ -119,13 +119,19 @@ def test_a_killed_run_resumes_to_the_same_bytes(world, tmp_path):
 
 
 def test_a_loss_that_is_not_finite_stops_with_the_batch_saved(world, tmp_path):
-    trainer = make_trainer(world, tmp_path, learning_rate=1e30, max_grad_norm=1e30, epochs=2)
+    trainer = make_trainer(world, tmp_path, beta_c=1e39)
     with pytest.raises(JobError, match=r"step \d+: .* not finite.*saved in") as caught:
         run(trainer)
     (saved,) = tmp_path.glob("not_finite_step_*.json")
     assert str(saved) in str(caught.value)
     batch = json.loads(saved.read_text())[0]
     assert len(batch["prompts"]) == len(batch["responses"]) > 0
+
+
+def test_a_run_that_diverges_stops_where_it_would_sample(world, tmp_path):
+    trainer = make_trainer(world, tmp_path, learning_rate=1e30, max_grad_norm=1e30, epochs=2)
+    with pytest.raises(JobError, match=r"logits after 'Human: .*lower learning rate"):
+        run(trainer)
 
 
 def test_an_oracles_nan_stops_the_run_and_names_it(world, tmp_path):
