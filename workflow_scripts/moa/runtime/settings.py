@@ -10,7 +10,17 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AllowInfNan, BaseModel, BeforeValidator, ConfigDict, Field, Strict
+from pydantic import (
+    AfterValidator,
+    AllowInfNan,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    Strict,
+)
+
+from moa.runtime.files import expanded
 
 
 def _whole(value: Any) -> Any:
@@ -23,7 +33,8 @@ Natural = Annotated[Whole, Field(ge=1)]
 Number = Annotated[float, Strict(), AllowInfNan(False)]
 Positive = Annotated[Number, Field(gt=0)]
 Share = Annotated[Number, Field(ge=0, lt=1)]
-Text = Annotated[str, Strict()]
+Text = Annotated[str, Strict(), Field(min_length=1)]
+Location = Annotated[Text, AfterValidator(expanded)]  # a path, or the name of a hub repository
 Flag = Annotated[bool, Strict()]
 Placement = Literal["same_gpu", "second_gpu", "cpu_offload"]
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from moa.runtime.settings import KindSettings, Natural, Positive, Text, Whole
+from moa.runtime.settings import KindSettings, Location, Natural, Positive, Text, Whole
 from moa.training.settings import OptimizerSettings
 
 
@@ -22,7 +22,7 @@ class ScratchLlamaBase(KindSettings, OptimizerSettings):
     layers: Natural = 2
     """Depth."""
     heads: Natural = 4
-    """Attention heads."""
+    """Attention heads; twice their number must divide hidden_size."""
     documents: Natural = 20000
     """Size of the corpus."""
     epochs: Positive = 2
@@ -53,7 +53,7 @@ class HubBase(KindSettings):
 
     kind: Literal["hub"]
     """A hub model or a local folder."""
-    model: Text
+    model: Location
     """Hub id or local folder."""
     revision: Text = "main"
     """Branch, tag or commit of a hub model."""
