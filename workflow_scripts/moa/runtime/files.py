@@ -1,11 +1,10 @@
-"""Files written whole, what tells their content, and how people write where they are."""
+"""Files written whole, and what tells their content."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
-import re
 import time
 from pathlib import Path
 from typing import Any
@@ -31,17 +30,3 @@ def file_digest(path: Path) -> str:
 def timestamp(seconds: float | None = None) -> str:
     """A time in UTC, ISO 8601; now, if none is given."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
-
-
-def expanded(path: str) -> str:
-    """A path with `~` and `$NAME` replaced, as a shell does; what cannot be is no folder's name.
-
-    Raises: ValueError with the mend.
-    """
-    for name in re.findall(r"\$\{?(\w+)", path):
-        if not os.environ.get(name):
-            raise ValueError(f"the variable {name} is not set; set it, or write the path itself")
-    found = os.path.expanduser(os.path.expandvars(path))
-    if found.startswith("~"):
-        raise ValueError("nobody here has that home; write the path itself")
-    return found

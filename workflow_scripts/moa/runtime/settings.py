@@ -8,6 +8,8 @@ with what the paper says.
 
 from __future__ import annotations
 
+import os
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -20,12 +22,24 @@ from pydantic import (
     Strict,
 )
 
-from moa.runtime.files import expanded
-
 
 def _whole(value: Any) -> Any:
     """32.0 is 32, whoever wrote it; 32.5, "32" and true are no whole numbers."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _expanded(path: str) -> str:
+    """A path with `~` and `$NAME` replaced, as a shell does; what cannot be is no folder's name.
+
+    Raises: ValueError with the mend.
+    """
+    for name in re.findall(r"\$\{?(\w+)", path):
+        if not os.environ.get(name):
+            raise ValueError(f"the variable {name} is not set; set it, or write the path itself")
+    found = os.path.expanduser(os.path.expandvars(path))
+    if found.startswith("~"):
+        raise ValueError("nobody here has that home; write the path itself")
+    return found
 
 
 Whole = Annotated[int, Strict(), BeforeValidator(_whole)]
@@ -34,7 +48,7 @@ Number = Annotated[float, Strict(), AllowInfNan(False)]
 Positive = Annotated[Number, Field(gt=0)]
 Share = Annotated[Number, Field(ge=0, lt=1)]
 Text = Annotated[str, Strict(), Field(min_length=1)]
-Location = Annotated[Text, AfterValidator(expanded)]  # a path, or the name of a hub repository
+Location = Annotated[Text, AfterValidator(_expanded)]  # a path, or the name of a hub repository
 Flag = Annotated[bool, Strict()]
 Placement = Literal["same_gpu", "second_gpu", "cpu_offload"]
 

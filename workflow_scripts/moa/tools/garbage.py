@@ -138,7 +138,9 @@ def _judge(
     todo = [f for f in folders if kept.get(f.path) in (PLANNED, RUNNING, UNSURE)]
     while todo:
         folder = todo.pop()
-        inputs = {rel.rsplit("-", 1)[1] for rel in folder.spec.get("inputs", {}).values()}
+        # Those of what is perhaps needed are judged for themselves.
+        named = {} if kept[folder.path] == UNSURE else folder.spec.get("inputs", {})
+        inputs = {rel.rsplit("-", 1)[1] for rel in named.values()}
         needed = inputs | folder.links
         for f in folders:
             if f.key in needed and f.path not in kept:

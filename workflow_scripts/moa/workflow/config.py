@@ -42,6 +42,7 @@ from moa.workflow.checks import (
 )
 from moa.workflow.explain import explain, without_mistakes
 from moa.workflow.inherit import inherit, merge
+from moa.workflow.keys import canonical
 from moa.workflow.methods import METHODS, RESERVED, SWEPT, SWEPT_METHOD, Method, run_label
 from moa.workflow.schema import ConfigSettings, PolicySettings, TaskSettings
 
@@ -280,7 +281,7 @@ def _run(name: str, method: Method, overrides: Mapping[str, Any], common: _Commo
 
 def _differences(settings: Settings, plain: Settings, prefix: str) -> dict[str, Any]:
     """What a run's overrides make other than its section says, by key."""
-    return {f"{prefix}{k}": value for k, value in settings if value != getattr(plain, k)}
+    return {f"{prefix}{k}": canonical(v) for k, v in settings if v != getattr(plain, k)}
 
 
 def _beside(numbers: dict[str, Any], runs: list[Run | None]) -> dict[str, Any]:
