@@ -111,7 +111,7 @@ def put(config, path, value):
         ("policy.base", {"kind": "hub", "model": ""}, r"policy.base.model is '': it must have"),
         ("policy.base", {"kind": "hub", "model": "$NO_SUCH/x"}, r"the variable NO_SUCH is not set"),
         ("policy.lora.target_modules", "", r"target_modules is '': it must have"),
-        ("policy.lora.target_modules", [], r"target_modules is \[\]: it must have"),
+        ("policy.lora.target_modules", [], r"target_modules is \[\]: it must "),
         ("name", "x\n", r"name is 'x\\n': use lower-case letters"),
         ("online.learning_rate", float("inf"), r"learning_rate is inf: it must be a finite number"),
         ("policy.lora.rank", 4.5, r"policy.lora.rank is 4.5: it must be a valid integer"),
