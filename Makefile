@@ -9,7 +9,11 @@ TARGET ?= all
 VENV := .venv
 BIN := $(VENV)/bin
 # A scale that needs more packages has a lock of its own: config/smollm2*.yaml -> requirements-smollm2.lock.
-SCALE := $(firstword $(subst _, ,$(basename $(notdir $(CONFIG)))))
+# Spaces count as underscores here: make takes them for the ends of words.
+SPACE := $(subst x,,x x)
+SCALE := $(firstword $(subst _, ,$(basename $(notdir $(subst $(SPACE),_,$(CONFIG))))))
+# A value as one word of the shell, whatever it holds.
+quote = '$(subst ','\'',$(1))'
 MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs
 READY := $(VENV)/.ready $(if $(wildcard requirements-$(SCALE).lock),$(VENV)/.ready-$(SCALE))
 
@@ -35,21 +39,21 @@ $(VENV)/.ready-%: requirements-%.lock $(VENV)/.ready
 	touch $@
 
 run: setup ## CONFIG's pipeline, from data to figures and tables, or only TARGET and what it needs
-	$(BIN)/snakemake --profile profiles/local --cores $(CORES) --configfile $(CONFIG) -- $(TARGET)
+	$(BIN)/snakemake --profile profiles/local --cores $(CORES) --configfile $(call quote,$(CONFIG)) -- $(TARGET)
 
 rehearsal: setup ## the paper's run on tiny made-up models and data
 	$(BIN)/python workflow_scripts/make_rehearsal.py --out data/rehearsal
 	$(BIN)/snakemake --profile profiles/local --cores $(CORES) --configfile config/rehearsal.yaml -- $(TARGET)
 
 status: setup ## how far the runs of CONFIG are
-	$(BIN)/python workflow_scripts/show_status.py --configfile $(CONFIG)
+	$(BIN)/python workflow_scripts/show_status.py --configfile $(call quote,$(CONFIG))
 
 efficiency: setup ## what Slurm's accounting, where there is one, says of the jobs behind CONFIG's store
-	$(BIN)/python workflow_scripts/show_efficiency.py --configfile $(CONFIG)
+	$(BIN)/python workflow_scripts/show_efficiency.py --configfile $(call quote,$(CONFIG))
 
 adopt: setup ## what CONFIG misses only for changed code or library versions; WHY="..." takes it over, if harmless
-	$(BIN)/python workflow_scripts/adopt_entries.py --configfile '$(CONFIG)' \
-		$(if $(filter undefined,$(origin WHY)),,--why '$(subst ','\'',$(WHY))')
+	$(BIN)/python workflow_scripts/adopt_entries.py --configfile $(call quote,$(CONFIG)) \
+		$(if $(filter undefined,$(origin WHY)),,--why $(call quote,$(value WHY)))
 
 gc: setup ## what the store holds that no config of config/ refers to; DELETE=1 deletes it
 	$(BIN)/python workflow_scripts/collect_garbage.py $(if $(filter 1,$(DELETE)),--delete)

@@ -15,21 +15,21 @@ sys.path.insert(0, str(SCRIPTS))
 from moa.workflow.resources import check_site, gpus_of, launcher_of
 from moa.runtime.errors import ConfigError
 from moa.workflow.config import resolve
+from moa.workflow.inherit import merge, typed
 from moa.runtime.job import PLANNED_AT
 from moa.workflow.plan import Plan, sync_views
 from moa.runtime.files import write_json
 from moa.runtime.publishing import work_folder
-
-# `--config 'seeds=[0]'` gives a list of strings, whatever they look like.
-if isinstance(config.get("seeds"), list):
-    config["seeds"] = [int(seed) if str(seed).isdecimal() else seed for seed in config["seeds"]]
+from moa.runtime.yaml_files import read_yaml
 
 # What a config extends lies beside it.
 FOLDER = Path(workflow.configfiles[-1]).parent if workflow.configfiles else Path("config")
 
 try:
-    PLAN = Plan(resolve(config, FOLDER))
-except (ConfigError, ModuleNotFoundError) as error:
+    for file in workflow.configfiles:
+        read_yaml(Path(file))  # what Snakemake read of it hides a key that stands twice
+    PLAN = Plan(resolve(merge(config, typed(workflow.config_settings.config)), FOLDER))
+except ConfigError as error:
     raise WorkflowError(str(error))
 
 STORE = Path(PLAN.config.store)

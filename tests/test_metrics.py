@@ -122,7 +122,7 @@ def test_mean_inner_product_refuses_shapes_that_would_broadcast():
 @pytest.mark.parametrize("k", [1, 2, 3])
 def test_conditional_reward_dispersion(k):
     mixing = rng(8).normal(size=(k, k))
-    groups = [rng(9 + i).normal(size=(n, k)) @ mixing for i, n in enumerate((2, 5, 30, 7))]
+    groups = [rng(9 + i).normal(size=(n, k)) @ mixing for i, n in enumerate((4, 5, 30, 7))]
     determinants = []
     for group in groups:
         centred = group - group.mean(axis=0)
@@ -144,10 +144,11 @@ def test_dispersion_weighs_conditions_alike_and_does_not_pool_them():
     assert conditional_reward_dispersion([cloud, cloud + 100.0]) < 1e-10
 
 
-@pytest.mark.parametrize("rows", [0, 1])
-def test_dispersion_needs_two_rows_per_condition(rows):
-    groups = [rng(11).normal(size=(5, 2)), np.ones((rows, 2))]
-    with pytest.raises(ValueError, match="2"):
+@pytest.mark.parametrize("rows", [0, 1, 2])
+def test_dispersion_needs_more_rows_than_rewards_per_condition(rows):
+    """With as many, the covariance lacks a direction, and its determinant is 0 whatever they are."""
+    groups = [rng(11).normal(size=(5, 2)), rng(12).normal(size=(rows, 2))]
+    with pytest.raises(ValueError, match=rf"\({rows}, 2\): CRD of k rewards needs k \+ 1 rows"):
         conditional_reward_dispersion(groups)
 
 

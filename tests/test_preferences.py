@@ -27,6 +27,13 @@ def test_rows_are_on_the_rounded_simplex(alpha, k, decimals):
     assert np.abs(units - np.round(units)).max() < 1e-9
 
 
+@pytest.mark.parametrize("decimals", [1, 2, 3, 4])
+def test_a_prompt_says_the_very_weights_that_a_loss_gets(decimals):
+    for w in sample_weights(200, 0.5, 3, rng(7), decimals):
+        words = build_prompt("Hi", ("a", "b", "c"), list(w), decimals).split()
+        assert [float(word) for word in words[3:8:2]] == list(w)
+
+
 def test_two_decimals_are_the_default():
     np.testing.assert_array_equal(
         sample_weights(50, 1.0, 3, rng(5)), sample_weights(50, 1.0, 3, rng(5), decimals=2)

@@ -7,12 +7,12 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from moa.runtime.errors import ConfigError
-from moa.tools.garbage import Folder, delete, survey, whole_configs
+from moa.runtime.errors import ConfigError, NotInstalled
+from moa.tools.garbage import NOT_INSTALLED, Folder, delete, survey, whole_configs
 from moa.tools.terminal import duration, size, table
 from moa.workflow.config import CONFIG_FOLDER
 from moa.workflow.entries import Entry
-from moa.workflow.plan import read_plan
+from moa.workflow.plan import Plan, read_plan
 
 
 def main() -> None:
@@ -29,7 +29,7 @@ def main() -> None:
     stores: dict[Path, list[Entry]] = {}
     try:
         for path in configs:
-            plan = read_plan(path)
+            plan = planned(path)
             store = Path(plan.config.store).resolve()
             stores.setdefault(store, []).extend(plan.entries.values())
     except ConfigError as error:
@@ -47,6 +47,15 @@ def main() -> None:
         sys.exit(remove(garbage))
     if garbage:
         print("Nothing was deleted: `make gc DELETE=1` deletes what is listed.")
+
+
+def planned(path: Path) -> Plan:
+    """The plan of a config; with a word of it if the keys of what it refers to cannot be known here."""
+    try:
+        return read_plan(path)
+    except NotInstalled as error:
+        print(f"{error}. Until then, all that this config may refer to is kept.")
+        return read_plan(path, NOT_INSTALLED)
 
 
 def show(store: Path, folders: list[Folder]) -> None:

@@ -63,9 +63,11 @@ def test_every_prompt_once_is_the_observed_sample():
     assert resampled_dispersion(table, once)[0] == pytest.approx(expected, rel=1e-12)
 
 
-def test_resampled_dispersion_needs_two_prompts():
-    with pytest.raises(ValueError, match="2 prompts"):
-        resampled_dispersion(np.zeros((3, 1, 2)), np.ones((5, 1)))
+@pytest.mark.parametrize("k", [1, 2, 3])
+def test_resampled_dispersion_needs_more_prompts_than_rewards(k):
+    assert resampled_dispersion(tables(p=k + 1, k=k), np.ones((5, k + 1))).min() > 0
+    with pytest.raises(ValueError, match=rf"CRD of {k} rewards needs {k + 1} prompts"):
+        resampled_dispersion(tables(p=k, k=k), np.ones((5, k)))
 
 
 @pytest.mark.parametrize("k", [2, 3])

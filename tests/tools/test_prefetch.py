@@ -279,8 +279,10 @@ policy: {base: {kind: scratch_llama}}
 tasks:
   safety:
     objectives: [helpfulness, harmlessness]
-    data: {kind: hh_rlhf, source: lab/hh, n_train: 1, n_test: 2}
-    oracles: {helpfulness: {kind: synthetic_world}, harmlessness: {kind: synthetic_world}}
+    data: {kind: hh_rlhf, source: lab/hh, n_train: 1, n_test: 3}
+    oracles:
+      helpfulness: &own {kind: python_callable, callable: "my_rewards:brevity", version: "1"}
+      harmlessness: *own
 runs: [{name: sft, method: sft}]
 """
 
@@ -289,7 +291,7 @@ runs: [{name: sft, method: sft}]
 def test_the_rule_fetches_and_the_jobs_do_without_the_hub(hub, tmp_path):
     copy_repo(tmp_path)
     (tmp_path / "fetched.yaml").write_text(CONFIG)
-    hub.commit("dataset", "lab/hh", {"train.jsonl.gz": transcripts(*"abc")})
+    hub.commit("dataset", "lab/hh", {"train.jsonl.gz": transcripts(*"abcd")})
     env = {**os.environ, "HF_ENDPOINT": hub.url, "HF_TOKEN": "", "HF_HUB_OFFLINE": "1"}
 
     def run(*command, check=True):

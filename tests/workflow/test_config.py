@@ -105,6 +105,15 @@ def put(config, path, value):
         ("online.batch_size", "32", r"online.batch_size is '32': .*write 32$"),
         ("name", "store", r"name is 'store': .*store, logs and work are folders"),
         ("store", "", r"store is ''"),
+        ("store", "$NO_SUCH/x", r"store is '\$NO_SUCH/x': the variable NO_SUCH is not set"),
+        ("store", "~nobody-here/x", r"nobody here has that home; write the path itself"),
+        ("store", "a{name}", r"store is 'a{name}': Snakemake takes braces for wildcards"),
+        ("policy.base", {"kind": "hub", "model": ""}, r"policy.base.model is '': it must have"),
+        ("policy.base", {"kind": "hub", "model": "$NO_SUCH/x"}, r"the variable NO_SUCH is not set"),
+        ("policy.lora.target_modules", "", r"target_modules is '': it must have"),
+        ("policy.lora.target_modules", [], r"target_modules is \[\]: it must "),
+        ("name", "x\n", r"name is 'x\\n': use lower-case letters"),
+        ("online.learning_rate", float("inf"), r"learning_rate is inf: it must be a finite number"),
         ("policy.lora.rank", 4.5, r"policy.lora.rank is 4.5: it must be a valid integer"),
         ("tasks.safety.data", {"n_train": 1, "n_test": 2}, r"data: the key 'kind' is missing"),
         ("online.micro_batch_size", 36, r"batch_size 48 is not a multiple of micro_batch_size 36"),
@@ -194,11 +203,27 @@ def test_all_mistakes_are_told_at_once(config):
 
 
 def test_whole_numbers_may_be_written_as_floats(config):
-    config["policy"]["lora"]["rank"] = 16.0
-    config["seeds"] = [0.0]
+    config |= yaml.safe_load("seeds: [0.0]")
+    config["policy"]["lora"] |= yaml.safe_load("rank: 4.0")
+    config["tasks"]["safety"]["data"] |= yaml.safe_load("n_train: 3.2e+1")
     resolved = resolve(config)
-    assert resolved.seeds == [0] and isinstance(resolved.seeds[0], int)
-    assert isinstance(resolved.tasks["safety"].policy.lora.rank, int)
+    task = resolved.tasks["safety"]
+    found = [*resolved.seeds, task.policy.lora.rank, task.data.n_train]
+    assert found == [0, 4, 32] and all(isinstance(number, int) for number in found)
+
+
+def test_a_path_is_read_as_a_shell_reads_it(config, monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("SCRATCH", "/scratch/me")
+    for written, meant in (
+        ("~/my store", f"{tmp_path}/my store"),
+        ("$SCRATCH/store", "/scratch/me/store"),
+        ("${SCRATCH}/store", "/scratch/me/store"),
+        ("results/store", "results/store"),
+    ):
+        assert resolve({**config, "store": written}).store == meant
+        config["policy"]["base"] = {"kind": "hub", "model": written}
+        assert resolve(config).tasks["safety"].policy.base.model == meant
 
 
 def test_a_number_has_one_key_however_it_is_written(config):
@@ -351,5 +376,3 @@ def test_a_sweep_differs_in_beta_w_alone_and_is_labelled_by_it(config):
     assert sweep["beta_w_0"] == runs["mo_odpo"]
     assert sweep["beta_w_0_003"] == runs["mi_epo"].model_copy(update={"beta_w": 0.003})
     assert [run.label for run in task.sweep] == ["beta_w = 0", "beta_w = 0.003"]
-    config["runs"].append({"name": "beta_w_0_5", "method": "mi_epo", "overrides": {"beta_w": 0.2}})
-    assert resolve(config).tasks["safety"].runs[-1].label == "beta_w_0_5"  # never read from a name

@@ -1,9 +1,12 @@
 """What changes a content key, and what does not."""
 
 import ast
+import subprocess
+import sys
 
 import pytest
 
+from moa.runtime.errors import NotInstalled
 from moa.workflow.keys import (
     canonical_json,
     code_files,
@@ -71,8 +74,26 @@ def test_key_order_does_not_matter_and_nan_is_refused():
 
 
 def test_a_missing_library_is_named_with_the_mend():
-    with pytest.raises(ModuleNotFoundError, match=r"no-such-library is not installed.*make setup"):
+    said = r"no-such-library is not installed.*`.venv/bin/pip install no-such-library`"
+    with pytest.raises(NotInstalled, match=said):
         library_versions(["no-such-library"])
+    assert library_versions(["no-such-library"], "unknown") == {"no-such-library": "unknown"}
+
+
+def test_a_library_of_a_scale_is_installed_as_its_lock_says(tmp_path):
+    """In a copy whose lock has it: what is installed here shall not matter."""
+    copy_repo(tmp_path)
+    (tmp_path / "requirements-large.lock").write_text("no-such-library==1.0\n")
+    code = "from moa.workflow.keys import library_versions; library_versions(['no-such-library'])"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={"PYTHONPATH": str(tmp_path / "workflow_scripts")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "run `make setup CONFIG=config/large.yaml`, or" in done.stderr
+    assert "--requirement requirements-large.lock`" in done.stderr
 
 
 @pytest.fixture
@@ -173,8 +194,9 @@ def test_settings_files_hold_types_and_nothing_that_computes():
         tree = ast.parse(path.read_text())
         for node in ast.walk(tree):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
-                # One reading of numbers is shared by all: what it returns is what stands in the spec.
-                assert (path.parent.name, getattr(node, "name", "")) == ("runtime", "_whole"), path
+                # Readings of numbers and paths are shared by all: what they return stands in the spec.
+                assert path.parent.name == "runtime", path
+                assert getattr(node, "name", "") in ("_whole", "_expanded"), path
         imported = {n.module for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
         allowed = {"__future__", "typing", "pydantic"}
         assert all(name in allowed or name.endswith(".settings") for name in imported if name)

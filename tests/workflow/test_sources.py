@@ -35,10 +35,11 @@ def config():
 
 
 def from_hub(config, **data):
-    """The config with a dataset of the hub in its task safety."""
-    config["tasks"]["safety"]["data"] = {
-        **{"kind": "hh_rlhf", "source": "lab/hh", "n_train": 8, "n_test": 2},
-        **data,
+    """The config with a dataset of the hub in its task safety, and oracles that can read it."""
+    oracle = {"kind": "python_callable", "callable": "my_rewards:brevity", "version": "1"}
+    config["tasks"]["safety"] |= {
+        "data": {"kind": "hh_rlhf", "source": "lab/hh", "n_train": 8, "n_test": 3, **data},
+        "oracles": {"helpfulness": oracle, "harmlessness": oracle},
     }
     return config
 

@@ -44,15 +44,18 @@ def mean_inner_product(weights: Any, rewards: Any) -> float:
 def conditional_reward_dispersion(groups: Sequence[Any]) -> float:
     """CRD, equations 15-17: the mean over conditions of det(cov(s | w)), ddof = 1.
 
-    groups: one (n_w, k) array per condition. Raises: ValueError if one has fewer than 2 rows.
+    groups: one (n_w, k) array per condition. Raises: ValueError if one has no more than k rows: their
+    covariance has no full rank, so its determinant is 0 whatever they are.
     """
     if len(groups) == 0:
         raise ValueError("conditional_reward_dispersion: no groups")
     determinants = []
     for i, group in enumerate(groups):
         rows = np.asarray(group, dtype=np.float64)
-        if rows.ndim != 2 or len(rows) < 2:
-            raise ValueError(f"group {i} has shape {rows.shape}: a covariance needs 2 rows or more")
+        if rows.ndim != 2 or len(rows) <= rows.shape[1]:
+            raise ValueError(
+                f"group {i} has shape {rows.shape}: CRD of k rewards needs k + 1 rows or more"
+            )
         determinants.append(np.linalg.det(np.atleast_2d(np.cov(rows, rowvar=False, ddof=1))))
     return float(np.mean(determinants))
 

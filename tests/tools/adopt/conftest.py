@@ -43,7 +43,7 @@ def change(monkeypatch):
         monkeypatch.setattr(
             planning,
             "library_versions",
-            lambda names: {n: versions.get(n, v) for n, v in library_versions(names).items()},
+            lambda *names: {n: versions.get(n, v) for n, v in library_versions(*names).items()},
         )
 
     return changed

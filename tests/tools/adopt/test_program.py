@@ -96,4 +96,5 @@ def test_make_hands_over_any_reason_and_says_nothing_of_one_that_is_not_given(ch
     config = ["--configfile", "my configs/a.yaml"]
     assert commands() == config
     assert commands("WHY=") == [*config, "--why", ""]
+    assert commands("WHY=for $5 and $HOME") == [*config, "--why", "for $5 and $HOME"]
     assert commands(f"WHY={WHY}, it's `safe`") == [*config, "--why", f"{WHY}, it's `safe`"]

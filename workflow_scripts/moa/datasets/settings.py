@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from moa.runtime.settings import Flag, KindSettings, Natural, Text, Whole
+from moa.runtime.settings import Flag, KindSettings, Location, Natural, Text, Whole
 
 
 class DataSettings(KindSettings):
@@ -38,7 +38,7 @@ class PackagedTextData(DataSettings):
 
     kind: Literal["packaged_text"]
     """Packaged text."""
-    archive: Text = "data/llamafactory-0.9.5.tar.gz"
+    archive: Location = "data/llamafactory-0.9.5.tar.gz"
     """LLaMA-Factory's source distribution, fetched by make setup."""
     max_prompt_chars: Natural = 300
     """Longer prompts are left out."""
@@ -51,7 +51,7 @@ class PackagedTextData(DataSettings):
 class TranscriptData(DataSettings):
     """Rows of a hub dataset or a local file."""
 
-    source: Text
+    source: Location
     """Hub id, local folder, or .jsonl file, plain or with .gz or .xz."""
     split: Text = "train"
     """Of a hub dataset."""

@@ -68,11 +68,13 @@ def resampled_points(rewards: np.ndarray, counts: np.ndarray) -> np.ndarray:
 def resampled_dispersion(rewards: np.ndarray, counts: np.ndarray) -> np.ndarray:
     """CRD in every resample: rewards (M, P, k), counts (R, P) -> (R,).
 
-    Raises: ValueError for fewer than 2 prompts.
+    Raises: ValueError for fewer than k + 1 prompts, whose covariance has no full rank.
     """
-    n = rewards.shape[1]
-    if n < 2:
-        raise ValueError(f"rewards has shape {rewards.shape}: a covariance needs 2 prompts or more")
+    _, n, k = rewards.shape
+    if n <= k:
+        raise ValueError(
+            f"rewards has shape {rewards.shape}: CRD of {k} rewards needs {k + 1} prompts or more"
+        )
     # E[ab] - E[a]E[b] loses digits far from the origin; the observed mean is near every resample's.
     centred = rewards - rewards.mean(axis=1, keepdims=True)
     means = resampled_points(centred, counts)

@@ -28,7 +28,7 @@ class LoraSettings(Settings):
     """On while training only.
 
     Paper: 0.05."""
-    target_modules: Text | tuple[Text, ...] = "all-linear"
+    target_modules: Text | Annotated[tuple[Text, ...], Field(min_length=1)] = "all-linear"
     """The adapted linear layers, as PEFT takes them."""
 
 

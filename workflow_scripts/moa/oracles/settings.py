@@ -1,12 +1,16 @@
-"""What a config may say of an oracle, by kind: a kind is a file of this folder."""
+"""What a config may say of an oracle, by kind: a kind is a file of this folder.
+
+A kind that does not know every objective lists its `OBJECTIVES`, and one that can read the texts of one
+kind of data alone names that as `DATA`.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from moa.runtime.settings import Flag, KindSettings, Text, Whole
+from moa.runtime.settings import Flag, KindSettings, Location, Text, Whole
 
 Tokens = Annotated[Whole, Field(ge=8)]
 Template = Annotated[Text, Field(pattern=r"^([^{}]|\{prompt\}|\{response\})*$")]
@@ -15,6 +19,9 @@ Template = Annotated[Text, Field(pattern=r"^([^{}]|\{prompt\}|\{response\})*$")]
 class SyntheticWorldOracle(KindSettings):
     """The generated world's own reward for the objective of that name."""
 
+    OBJECTIVES: ClassVar = ("helpfulness", "harmlessness", "humor")
+    DATA: ClassVar = "synthetic_world"
+
     kind: Literal["synthetic_world"]
     """Exact rewards of the generated world."""
 
@@ -22,9 +29,11 @@ class SyntheticWorldOracle(KindSettings):
 class EmbeddingHeadOracle(KindSettings):
     """A linear head on sentence embeddings, fitted here on packaged human labels."""
 
+    OBJECTIVES: ClassVar = ("helpfulness", "harmlessness", "humor")
+
     kind: Literal["embedding_head"]
     """A head fitted in the workflow."""
-    archive: Text = "data/llamafactory-0.9.5.tar.gz"
+    archive: Location = "data/llamafactory-0.9.5.tar.gz"
     """LLaMA-Factory's source distribution, fetched by make setup."""
     max_tokens: Tokens = 128
     """Of each text."""
@@ -33,7 +42,7 @@ class EmbeddingHeadOracle(KindSettings):
 class ModelOracle(KindSettings):
     """What all reward models share."""
 
-    model: Text
+    model: Location
     """Hub id or local folder."""
     revision: Text = "main"
     """Branch, tag or commit of a hub model."""

@@ -9,3 +9,7 @@ class JobError(RuntimeError):
 
 class ConfigError(ValueError):
     """A config that cannot be run: the message names the key, what is wrong and how to mend it."""
+
+
+class NotInstalled(ConfigError):
+    """A config that needs a package which is not installed: the message names it and the command."""

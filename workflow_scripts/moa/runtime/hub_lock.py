@@ -12,6 +12,8 @@ from typing import Any, Literal, NamedTuple
 
 import yaml
 
+from moa.runtime.yaml_files import RepeatedKey, read_yaml
+
 LOCK = Path(__file__).resolve().parents[3] / "config" / "revisions.lock.yaml"
 PREFETCH = "on a machine with internet run `snakemake --profile slurm prefetch` (same --configfile)"
 ROW_FILES = (".jsonl", ".jsonl.gz", ".jsonl.xz")  # what a dataset can be in place of a repository
@@ -48,9 +50,11 @@ def is_local(value: str, repo_type: RepoType) -> bool:
 
 
 def read_lock(path: Path) -> Lock:
-    """The lock; empty if there is none yet. Raises: LockError if it is not YAML."""
+    """The lock; empty if there is none yet. Raises: LockError if it is not YAML, or has a key twice."""
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else {}
+        content = read_yaml(path) if path.exists() else {}
+    except RepeatedKey as error:
+        raise LockError(str(error)) from None
     except yaml.YAMLError as error:
         raise LockError(
             f"{path} is not YAML ({' '.join(str(error).split())}): repair it, or restore it from git"

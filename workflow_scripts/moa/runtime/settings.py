@@ -8,9 +8,19 @@ with what the paper says.
 
 from __future__ import annotations
 
+import os
+import re
 from typing import Annotated, Any, Literal
 
-from pydantic import AllowInfNan, BaseModel, BeforeValidator, ConfigDict, Field, Strict
+from pydantic import (
+    AfterValidator,
+    AllowInfNan,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    Strict,
+)
 
 
 def _whole(value: Any) -> Any:
@@ -18,12 +28,27 @@ def _whole(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
+def _expanded(path: str) -> str:
+    """A path with `~` and `$NAME` replaced, as a shell does; what cannot be is no folder's name.
+
+    Raises: ValueError with the mend.
+    """
+    for name in re.findall(r"\$\{?(\w+)", path):
+        if not os.environ.get(name):
+            raise ValueError(f"the variable {name} is not set; set it, or write the path itself")
+    found = os.path.expanduser(os.path.expandvars(path))
+    if found.startswith("~"):
+        raise ValueError("nobody here has that home; write the path itself")
+    return found
+
+
 Whole = Annotated[int, Strict(), BeforeValidator(_whole)]
 Natural = Annotated[Whole, Field(ge=1)]
 Number = Annotated[float, Strict(), AllowInfNan(False)]
 Positive = Annotated[Number, Field(gt=0)]
 Share = Annotated[Number, Field(ge=0, lt=1)]
-Text = Annotated[str, Strict()]
+Text = Annotated[str, Strict(), Field(min_length=1)]
+Location = Annotated[Text, AfterValidator(_expanded)]  # a path, or the name of a hub repository
 Flag = Annotated[bool, Strict()]
 Placement = Literal["same_gpu", "second_gpu", "cpu_offload"]
 

@@ -23,7 +23,9 @@ import yaml
 from moa.runtime.attempts import ATTEMPTS
 from moa.runtime.locks import LOCK, is_locked
 from moa.runtime.publishing import is_published, work_folder
+from moa.runtime.yaml_files import read_yaml
 from moa.workflow.entries import Entry
+from moa.workflow.keys import canonical, canonical_json
 from moa.workflow.stages import STAGES
 
 _ENTRY = re.compile(r"[A-Za-z0-9_-]+-([0-9a-f]{12})")
@@ -33,11 +35,13 @@ _COMPARED = ("params", "code", "versions", "inputs", "store_version")
 # What is not a result may be in the making, and shows no lock before its job has begun.
 GRACE_SECONDS = 86400.0
 
-PLANNED, RUNNING, NEEDED, YOUNG = (
+NOT_INSTALLED = "not installed"  # the version of a library in a plan whose keys cannot be known
+PLANNED, RUNNING, NEEDED, YOUNG, UNSURE = (
     "in a given config",
     "running",
     "an input of what is kept",
     "unfinished and younger than a day",
+    "perhaps of a config whose packages are not installed",
 )
 
 
@@ -76,8 +80,8 @@ def whole_configs(folder: Path) -> list[Path]:
     found = []
     for path in sorted(folder.glob("*.yaml")):
         try:
-            raw = yaml.safe_load(path.read_text())
-        except yaml.YAMLError:
+            raw = read_yaml(path)
+        except (yaml.YAMLError, UnicodeDecodeError):
             raw = {"tasks": None}
         if isinstance(raw, dict) and raw.keys() & {"tasks", "runs", "extends"}:
             found.append(path)
@@ -88,6 +92,9 @@ def survey(stores: Mapping[Path, Iterable[Entry]], now: float) -> dict[Path, lis
     """All folders of each store and of the work beside it, each with why it is kept or garbage.
 
     stores: a store's folder -> all that the given configs plan in it. now: Unix time.
+
+    An entry that depends on a package that is not installed has no key that can be known. What it may be is
+    kept: whatever has its stage, parameters and seed.
     """
     planned = {store: list(entries) for store, entries in stores.items()}
     # Stores that lie side by side have their work folders in common.
@@ -117,18 +124,23 @@ def _judge(
 ) -> list[Folder]:
     wanted = {a.key for a in planned}
     running = {f.key for f in folders if f.kind == "work" and is_locked(f.path)}
+    unsure = {_identity(a.spec) for a in planned if _unsure(a)}
     kept: dict[Path, str] = {}
     for f in folders:
         if f.key in (anywhere if f.kind == "work" else wanted):
             kept[f.path] = PLANNED
         elif f.key in running:
             kept[f.path] = RUNNING
+        elif f.spec and _identity(f.spec) in unsure:
+            kept[f.path] = UNSURE
         elif _may_be_in_the_making(f) and now - f.changed < GRACE_SECONDS:
             kept[f.path] = YOUNG
-    todo = [f for f in folders if kept.get(f.path) in (PLANNED, RUNNING)]
+    todo = [f for f in folders if kept.get(f.path) in (PLANNED, RUNNING, UNSURE)]
     while todo:
         folder = todo.pop()
-        inputs = {rel.rsplit("-", 1)[1] for rel in folder.spec.get("inputs", {}).values()}
+        # Those of what is perhaps needed are judged for themselves.
+        named = {} if kept[folder.path] == UNSURE else folder.spec.get("inputs", {})
+        inputs = {rel.rsplit("-", 1)[1] for rel in named.values()}
         needed = inputs | folder.links
         for f in folders:
             if f.key in needed and f.path not in kept:
@@ -138,6 +150,18 @@ def _judge(
         replace(f, kept=kept[f.path]) if f.path in kept else replace(f, garbage=_reason(f, planned))
         for f in folders
     ]
+
+
+def _unsure(entry: Entry) -> bool:
+    """Whether a package that it depends on, or one of its inputs does, is not installed."""
+    return NOT_INSTALLED in entry.spec["versions"].values() or any(
+        _unsure(i) for i in entry.inputs.values()
+    )
+
+
+def _identity(spec: Mapping[str, Any]) -> str:
+    """What of a spec does not depend on code and libraries, its own and its inputs'."""
+    return canonical_json(canonical([spec.get(k) for k in ("stage", "params", "seed")]))
 
 
 def _may_be_in_the_making(folder: Folder) -> bool:

@@ -23,7 +23,8 @@ the YAML language server, put `# yaml-language-server: $schema=schema.json` at t
 
 A config is one YAML file. `extends` takes what it does not say from another one beside it. A task may
 override any common section under a key of that name, and a run its method's section and `lora`, under
-`overrides`. All mistakes are told at once, each with its key and the mend.
+`overrides`. Snakemake's `--config 'online={epochs: 2}' 'seeds=[0]'` stands on top of the file.
+All mistakes are told at once, each with its key and the mend.
 """
 
 

@@ -6,20 +6,20 @@ section and `lora` further. All mistakes are told at once, each with its key and
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
 from pydantic import ValidationError
 
 from moa.datasets.settings import DataSettings
 from moa.evaluation.settings import MetricsSettings
 from moa.models.settings import GenerationSettings, GenerationStage, LoraSettings, PromptSettings
-from moa.preferences import evaluation_vectors
 from moa.runtime.errors import ConfigError
 from moa.runtime.settings import KindSettings, OperationSettings, Settings
+from moa.runtime.yaml_files import read_yaml
 from moa.training.settings import (
     ExpertSettings,
     ExpertStage,
@@ -31,8 +31,18 @@ from moa.training.settings import (
     SFTSettings,
     SFTStage,
 )
+from moa.workflow.checks import (
+    check_base,
+    check_batches,
+    check_oracles,
+    check_paper,
+    check_processes,
+    check_test_prompts,
+    vectors_of,
+)
 from moa.workflow.explain import explain, without_mistakes
 from moa.workflow.inherit import inherit, merge
+from moa.workflow.keys import canonical
 from moa.workflow.methods import METHODS, RESERVED, SWEPT, SWEPT_METHOD, Method, run_label
 from moa.workflow.schema import ConfigSettings, PolicySettings, TaskSettings
 
@@ -58,7 +68,8 @@ S = TypeVar("S", bound=Settings)
 class Run:
     """One run of a task. settings: its method's section, with its overrides; None if nothing is trained.
 
-    told: the same as its stage gets it. vectors: (M, K), where it is evaluated.
+    told: the same as its stage gets it. vectors: (M, K), where it is evaluated. changed: what its overrides
+    make other than the section says.
     """
 
     name: str
@@ -68,6 +79,7 @@ class Run:
     told: PromptSettings | None
     lora: LoraSettings
     vectors: list[list[float]]
+    changed: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -75,7 +87,7 @@ class Task:
     """A task with everything resolved.
 
     asked: how its policies are asked for evaluation. sweep: a run per value of `beta_w_sweep`.
-    paper: the paper's numbers, by run.
+    paper: the paper's numbers, by method, but for those whose run has other settings than the task says.
     """
 
     name: str
@@ -118,8 +130,8 @@ def resolve(raw: dict[str, Any], folder: Path = CONFIG_FOLDER) -> Config:
     for name in dict.fromkeys(n for n in names if names.count(n) > 1):
         mistakes.append(f"runs: the name {name!r} is used twice; give each run its own")
     for section in ("sft", *SECTIONS):
-        _check_batches(getattr(given, section), section, mistakes)
-    papers = yaml.safe_load(PAPER_NUMBERS.read_text(encoding="utf-8"))
+        check_batches(getattr(given, section), section, mistakes)
+    papers = read_yaml(PAPER_NUMBERS)
     tasks = {name: _task(name, given, raw, papers, mistakes) for name in given.tasks}
     if mistakes:
         raise ConfigError("\n".join(dict.fromkeys(mistakes)))
@@ -158,27 +170,34 @@ def _task(
         s: _made(model, merged[s], f"{where}.{s}", mistakes) for s, model in models.items()
     }
     policy, sft = sections["policy"], sections["sft"]
-    vectors = _vectors(task, where, mistakes)
-    _check_oracles(task, where, mistakes)
-    if task.paper is not None and task.paper not in papers:
-        mistakes.append(
-            f"{where}.paper is {task.paper!r}: choose one of {', '.join(papers)}, or null"
-        )
+    check_oracles(task, where, mistakes)
+    check_test_prompts(task, where, mistakes)
+    check_paper(task, papers, where, mistakes)
     if not isinstance(policy, PolicySettings) or not isinstance(sft, SFTSettings):
         return None
+    check_base(
+        policy.base, f"{where}.policy.base" if own.get("policy") else "policy.base", mistakes
+    )
     for section in ("sft", *SECTIONS):
         changed = own.get(section, {}).keys() & {"batch_size", "micro_batch_size"}
         if changed and sections[section]:  # else it is the common one's mistake
-            _check_batches(sections[section], f"{where}.{section}", mistakes)
+            check_batches(sections[section], f"{where}.{section}", mistakes)
+    vectors = vectors_of(task, policy.decimals, where, mistakes)
     prompts = {key: getattr(policy, key) for key in PromptSettings.model_fields}
-    runs = [
-        _run(r.name, METHODS[r.method], r.overrides, merged, prompts, vectors, where, mistakes)
-        for r in given.runs
-    ]
-    sweep = [
-        _swept(value, merged, prompts, vectors, where, mistakes) for value in task.beta_w_sweep
-    ]
+    common = _Common(where, merged, prompts, vectors, mistakes)
+    runs = [_run(r.name, METHODS[r.method], r.overrides, common) for r in given.runs]
+    sweep = [_swept(value, common) for value in task.beta_w_sweep]
     _check_sweep(task, [run.name for run in given.runs], where, mistakes)
+    swept = {_sweep_name(value) for t in given.tasks.values() for value in t.beta_w_sweep}
+    _check_names([run for run in runs if run and run.name not in swept], where, mistakes)
+    if (operation := sections["operation"]) is not None:
+        processes, n_train = operation.processes, task.data.n_train
+        check_processes(sft, processes, n_train, f"{where}.sft", mistakes)
+        for run in filter(None, [*runs, *sweep]):
+            if run.settings:
+                own_batch = run.changed.keys() & {"batch_size", "micro_batch_size"}
+                at = f"runs.{run.name} in {where}" if own_batch else f"{where}.{run.method.section}"
+                check_processes(run.settings, processes, n_train, at, mistakes)
     if mistakes:
         return None
     generation = sections["generation"]
@@ -194,25 +213,28 @@ def _task(
         generation=generation,
         asked=GenerationStage(**asked, **prompts),
         metrics=sections["metrics"],
-        operation=sections["operation"],
+        operation=operation,
         runs=[run for run in runs if run],
         sweep=[run for run in sweep if run],
-        paper=papers.get(task.paper, {}) if task.paper else {},
+        paper=_beside(papers[task.paper]["methods"], runs) if task.paper else {},
     )
 
 
-def _run(
-    name: str,
-    method: Method,
-    overrides: Mapping[str, Any],
-    merged: Mapping[str, dict[str, Any]],
-    prompts: dict[str, Any],
-    vectors: list[list[float]],
-    where: str,
-    mistakes: list[str],
-) -> Run | None:
+@dataclass(frozen=True)
+class _Common:
+    """What all runs of a task are made from. where: the task's place. merged: its sections as written."""
+
+    where: str
+    merged: Mapping[str, dict[str, Any]]
+    prompts: dict[str, Any]
+    vectors: list[list[float]]
+    mistakes: list[str]
+
+
+def _run(name: str, method: Method, overrides: Mapping[str, Any], common: _Common) -> Run | None:
     """One run with its method's settings and its adapter's, both with the run's overrides."""
-    label = f"runs.{name}"
+    label, mistakes, merged = f"runs.{name}", common.mistakes, common.merged
+    vectors = common.vectors
     if RESERVED.get(name, method) is not method:
         mistakes.append(
             f"{label}: a run of method {method.name} cannot have the name of another method; rename it"
@@ -222,19 +244,23 @@ def _run(
     if not isinstance(over_lora, dict):
         mistakes.append(f"{label}.overrides.lora is {over_lora!r}: it must be a mapping of keys")
         return None
-    lora = _overridden(LoraSettings, merged["policy"].get("lora", {}), over_lora, label, mistakes)
+    base_lora = merged["policy"].get("lora", {})
+    lora = _overridden(LoraSettings, base_lora, over_lora, label, mistakes)
     at = vectors if method.conditioned else _units(len(vectors[0]) if vectors else 0)
     if method.section is None:
         if overrides:
             mistakes.append(f"{label}.overrides: {method.name} has nothing to override")
-        return Run(name, run_label(name, method), method, None, None, lora, at) if lora else None
+        return (
+            Run(name, run_label(name, method), method, None, None, lora, at, {}) if lora else None
+        )
     model, stage = SECTIONS[method.section]
     for key, fixed in method.fixed.items():
         if own.get(key, fixed.value) != fixed.value:
             mistakes.append(f"{label}.overrides.{key} is {own[key]}, but {method.name} {fixed.why}")
     fixed_values = {key: fixed.value for key, fixed in method.fixed.items()}
     settings = _overridden(model, merged[method.section], own | fixed_values, label, mistakes)
-    if settings is None or lora is None:
+    plain = _overridden(model, merged[method.section], fixed_values, label, [])
+    if settings is None or lora is None or plain is None:
         return None
     if isinstance(settings, OnlineSettings) and settings.labels == "scalarised" and settings.beta_w:
         mistakes.append(
@@ -243,10 +269,25 @@ def _run(
         )
     _check_variants(name, method, settings, label, mistakes)
     if own.keys() & {"batch_size", "micro_batch_size"}:  # else its section's, said there
-        _check_batches(settings, f"{label} in {where}", mistakes)
+        check_batches(settings, f"{label} in {common.where}", mistakes)
     known = {k: getattr(settings, k) for k in stage.model_fields if k in model.model_fields}
-    told = stage(**known, **prompts)
-    return Run(name, run_label(name, method), method, settings, told, lora, at)
+    told = stage(**known, **common.prompts)
+    changed = {
+        **_differences(settings, plain, ""),
+        **_differences(lora, LoraSettings.model_validate(base_lora), "lora."),
+    }
+    return Run(name, run_label(name, method, changed), method, settings, told, lora, at, changed)
+
+
+def _differences(settings: Settings, plain: Settings, prefix: str) -> dict[str, Any]:
+    """What a run's overrides make other than its section says, by key."""
+    return {f"{prefix}{k}": canonical(v) for k, v in settings if v != getattr(plain, k)}
+
+
+def _beside(numbers: dict[str, Any], runs: list[Run | None]) -> dict[str, Any]:
+    """The paper's numbers, but for methods whose own name a run with other settings has."""
+    changed = {run.name for run in runs if run and run.changed}
+    return {method: found for method, found in numbers.items() if method not in changed}
 
 
 def _check_variants(
@@ -288,9 +329,22 @@ def _check_sweep(task: TaskSettings, runs: list[str], where: str, mistakes: list
         found[name] = value
 
 
-def _swept(value: float, *rest: Any) -> Run | None:
+def _check_names(runs: list[Run], where: str, mistakes: list[str]) -> None:
+    """A name that speaks of a value, as those of a sweep do, speaks of the run's own."""
+    for run in runs:
+        own = getattr(run.settings, SWEPT, None)
+        if re.fullmatch(rf"{SWEPT}_\d[\d_]*", run.name) and (
+            own is None or run.name != _sweep_name(own)
+        ):
+            has = "it has none" if own is None else f"its own is {own:g} in {where}"
+            mistakes.append(
+                f"runs.{run.name}: the name speaks of a value of {SWEPT}, but {has}; rename it"
+            )
+
+
+def _swept(value: float, common: _Common) -> Run | None:
     """The run of one value of a sweep, labelled by it."""
-    run = _run(_sweep_name(value), SWEPT_METHOD, {SWEPT: value}, *rest)
+    run = _run(_sweep_name(value), SWEPT_METHOD, {SWEPT: value}, common)
     return replace(run, label=f"{SWEPT} = {value:g}") if run else None
 
 
@@ -307,48 +361,6 @@ def _made(model: type[S], value: Any, where: str, mistakes: list[str]) -> S | No
     except ValidationError as error:
         mistakes.extend(explain(error, model, where))
         return None
-
-
-def _check_oracles(task: TaskSettings, where: str, mistakes: list[str]) -> None:
-    for name in task.objectives:
-        if name not in task.oracles:
-            mistakes.append(f"{where}.oracles: no oracle for the objective {name!r}; add one")
-    for name in task.oracles:
-        if name not in task.objectives:
-            mistakes.append(
-                f"{where}.oracles.{name}: no such objective; the task has "
-                f"{', '.join(task.objectives)}"
-            )
-
-
-def _check_batches(section: OptimizerSettings, where: str, mistakes: list[str]) -> None:
-    micro = min(section.micro_batch_size, section.batch_size)
-    if section.batch_size % micro:
-        mistakes.append(
-            f"{where}: batch_size {section.batch_size} is not a multiple of micro_batch_size "
-            f"{micro}; change one of them"
-        )
-
-
-def _vectors(task: TaskSettings, where: str, mistakes: list[str]) -> list[list[float]]:
-    """Where runs are evaluated: the task's own vectors, or the paper's."""
-    k, where = len(task.objectives), f"{where}.evaluation_vectors"
-    if task.evaluation_vectors is None:
-        try:
-            return evaluation_vectors(k).tolist()
-        except ValueError as error:
-            mistakes.append(f"{where}: {error}")
-            return []
-    for i, vector in enumerate(task.evaluation_vectors):
-        shown = list(vector)
-        if len(vector) != k:
-            mistakes.append(f"{where}[{i}] is {shown}: it needs {k} weights, one per objective")
-        # The paper's own (.33, .33, .33) sums to 0.99 and is left so.
-        elif abs(sum(vector) - 1) > 0.0101:
-            mistakes.append(
-                f"{where}[{i}] is {shown} and sums to {sum(vector):g}: weights must sum to 1"
-            )
-    return [list(vector) for vector in task.evaluation_vectors]
 
 
 def _units(k: int) -> list[list[float]]:

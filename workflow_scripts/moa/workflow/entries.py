@@ -54,9 +54,11 @@ class Catalogue:
     A name is only a label, so whatever has the same key is one entry: the first name given, or the
     one under which the store already has it.
     operation, pins: of the task whose entries are added next; the first enters no key.
+    missing: the version of a library that is not installed; without it, that raises NotInstalled.
     """
 
-    def __init__(self, store: Path) -> None:
+    def __init__(self, store: Path, missing: str | None = None) -> None:
+        self.missing = missing
         self.entries: dict[str, Entry] = {}
         self.operation = OperationSettings()
         self.pins = Pins({}, {}, {})
@@ -86,7 +88,7 @@ class Catalogue:
             "seed": seed,
             "inputs": {role: entry.rel for role, entry in sorted(inputs.items())},
             **code,
-            "versions": library_versions([*STAGES[stage].libraries, *required]),
+            "versions": library_versions([*STAGES[stage].libraries, *required], self.missing),
             "store_version": STORE_VERSION,
             "operation": self.operation.model_dump(mode="json"),
         }

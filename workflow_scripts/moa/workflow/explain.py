@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import difflib
 import math
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any, get_args
 
@@ -171,7 +172,8 @@ def _mend(mistake: dict[str, Any], field: FieldInfo | None) -> str:
         return f"this is text to YAML, not a number; write {_number(value)}"
     if mistake["type"] == "literal_error" and "mend" not in said:
         return f"choose {mistake['ctx']['expected'].replace(chr(39), '')}"
-    message = mistake["msg"].replace("Input should", "it must").replace("Value error, ", "")
+    message = mistake["msg"].replace("Value error, ", "")
+    message = re.sub(r"^\w+ should", "it must", message)
     return said.get("mend") or f"{message}; {said['about']}".rstrip("; ")
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from moa.runtime.errors import ConfigError
+from moa.runtime.yaml_files import RepeatedKey, read_yaml
 
 
 def read_config(path: Path) -> dict[str, Any]:
@@ -20,7 +21,9 @@ def read_config(path: Path) -> dict[str, Any]:
 def _load(path: Path) -> dict[str, Any]:
     """A file's mapping. Raises: ConfigError that names the file if it holds something else."""
     try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+        found = read_yaml(path)
+    except RepeatedKey:
+        raise
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         why = " ".join(str(error).split())
         raise ConfigError(f"{path} cannot be read as YAML ({why}): repair it") from None
@@ -55,15 +58,55 @@ def inherit(raw: Any, folder: Path) -> dict[str, Any]:
         raise ConfigError(
             "config: the key 'name' is missing; what this config makes needs a name of its own"
         )
-    if seen and isinstance(merged.get("tasks"), dict):
-        tasks = merged["tasks"]
-        for name in (raw.get("tasks") or {}) if len(seen) == 1 else ():
-            if tasks[name] is None and name not in (below.get("tasks") or {}):
-                raise ConfigError(
-                    f"tasks.{name} is null, but {path.name} has no such task to leave out"
-                )
-        merged["tasks"] = {name: task for name, task in tasks.items() if task is not None}
+    if seen:
+        places = [("tasks",), *(("tasks", name, "oracles") for name in _at(raw, "tasks"))]
+        for place in places:
+            for name, value in _at(raw, *place).items() if len(seen) == 1 else ():
+                if value is None and name not in _at(below, *place):
+                    raise ConfigError(
+                        f"{'.'.join(place)}.{name} is null, but {path.name} has no such "
+                        f"{place[-1].rstrip('s')} to leave out"
+                    )
+        _leave_out(merged)
     return {key: value for key, value in merged.items() if key != "extends"}
+
+
+def _at(raw: dict[str, Any], *steps: str) -> dict[str, Any]:
+    """The section at a place; empty if there is none."""
+    found: Any = raw
+    for step in steps:
+        found = found.get(step) if isinstance(found, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
+def _leave_out(merged: dict[str, Any]) -> None:
+    """Remove tasks that are null, and oracles that are."""
+    for name, task in list(_at(merged, "tasks").items()):
+        if task is None:
+            del merged["tasks"][name]
+        for objective, oracle in list(_at(merged, "tasks", name, "oracles").items()):
+            if oracle is None:
+                del task["oracles"][objective]
+
+
+def typed(value: Any) -> Any:
+    """A value of `--config` as a file would have it: Snakemake leaves as text what stands in brackets.
+
+    A text of its own is left as Snakemake read it.
+    """
+    if isinstance(value, dict):
+        return {key: _scalar(item) for key, item in value.items()}
+    return [_scalar(item) for item in value] if isinstance(value, list) else value
+
+
+def _scalar(text: Any) -> Any:
+    if not isinstance(text, str):
+        return typed(text)
+    try:
+        found = yaml.safe_load(text)
+    except yaml.YAMLError:
+        return text
+    return found if found is None or isinstance(found, bool | int | float) else text
 
 
 def merge(base: Any, over: dict[str, Any]) -> dict[str, Any]:

@@ -12,11 +12,14 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
+
+from moa.runtime.errors import NotInstalled
 
 STORE_VERSION = 2
 NOT_IN_KEY = ("name", "operation", "code_files")  # fields of a spec
@@ -51,23 +54,34 @@ def content_key(spec: dict[str, Any]) -> str:
     return hashlib.sha256(canonical_json(canonical(identity)).encode()).hexdigest()[:12]
 
 
-def library_versions(names: Iterable[str]) -> dict[str, str]:
+def library_versions(names: Iterable[str], missing: str | None = None) -> dict[str, str]:
     """Installed versions, without a local suffix: CPU and CUDA builds of torch share a key.
 
-    Raises: ModuleNotFoundError that names the missing distribution and the mend.
+    missing: what stands for one that is not installed; without it, that raises NotInstalled.
     """
-    return {name: _version(name) for name in sorted(set(names))}
+    return {name: _version(name, missing) for name in sorted(set(names))}
 
 
 @cache
-def _version(name: str) -> str:
+def _version(name: str, missing: str | None) -> str:
     try:
         return metadata.version(name).split("+")[0]
     except metadata.PackageNotFoundError:
-        raise ModuleNotFoundError(
-            f"{name} is not installed, and an entry of this config depends on it: "
-            "run `make setup CONFIG=<your config>`, which installs the locks it needs"
+        if missing is not None:
+            return missing
+        raise NotInstalled(
+            f"{name} is not installed, and this config depends on it: {_how_to_install(name)}"
         ) from None
+
+
+def _how_to_install(name: str) -> str:
+    """The command that installs a distribution: set-up, if one of its locks has it."""
+    for lock in sorted(PACKAGE_ROOT.parent.glob("requirements*.lock")):
+        if re.search(rf"(?m)^{re.escape(name)}==", lock.read_text(encoding="utf-8")):
+            scale = lock.stem.removeprefix("requirements").lstrip("-")
+            setup = f"make setup CONFIG=config/{scale}.yaml" if scale else "make setup"
+            return f"run `{setup}`, or `.venv/bin/pip install --no-deps --requirement {lock.name}`"
+    return f"run `.venv/bin/pip install {name}`"
 
 
 def files_digest(files: Mapping[str, str]) -> str:

@@ -82,11 +82,19 @@ SWEPT_METHOD, SWEPT = METHODS["mi_epo"], "beta_w"  # what a task's `beta_w_sweep
 RESERVED = {name: method for method in _TABLE for name in (method.name, *method.variants)}
 
 
-def run_label(name: str, method: Method) -> str:
-    """What figures and tables call a run: its method's label, a variant's, or its own name."""
-    if name == method.name:
-        return method.label
-    return method.variants[name].label if name in method.variants else name
+def run_label(name: str, method: Method, changed: Mapping[str, Any] | None = None) -> str:
+    """What figures and tables call a run: its own name, or the label of what that stands for.
+
+    changed: the settings in which it is other than its method's section says; a label that does not
+    speak of them lists them.
+    """
+    variant = method.variants.get(name)
+    if name != method.name and variant is None:
+        return name
+    stands = variant.settings if variant else {}
+    others = [f"{key} {value}" for key, value in (changed or {}).items() if key not in stands]
+    label = variant.label if variant else method.label
+    return f"{label}, {', '.join(others)}" if others else label
 
 
 def compared() -> list[str]:

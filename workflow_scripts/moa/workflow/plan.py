@@ -9,13 +9,15 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from moa.runtime.errors import ConfigError
+from moa.runtime.errors import ConfigError, NotInstalled
 from moa.runtime.hub_lock import Repository
 from moa.runtime.publishing import is_published
+from moa.workflow.checks import packages
 from moa.workflow.config import Config, Task, resolve
 from moa.workflow.entries import Catalogue, Entry
 from moa.workflow.graph import run_entries, sft_policy, shared_entries
 from moa.workflow.inherit import read_config
+from moa.workflow.keys import library_versions
 from moa.workflow.outputs import Made, Views, outputs
 from moa.workflow.sources import pin, repositories
 
@@ -25,16 +27,19 @@ class Plan:
     repositories: what the config takes from the hub.
 
     ends: (task, run, seed) -> the entries in which that run ends, its scores and its likelihoods.
-    Raises: ConfigError if two runs are the same thing under two names.
+    missing: the version of a library that is not installed, which makes keys that no entry has.
+    Raises: ConfigError if two runs are the same thing under two names; NotInstalled if a package is
+    missing, and `missing` is not given.
     """
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, missing: str | None = None) -> None:
         self.config = config
         self.views: Views = {}
         self.ends: dict[tuple[str, str, int], list[Entry]] = {}
         self.repositories: set[Repository] = set()
-        catalogue = Catalogue(Path(config.store))
+        catalogue = Catalogue(Path(config.store), missing)
         for task in config.tasks.values():
+            library_versions(packages(task.operation, task.policy.base), missing)
             catalogue.operation, catalogue.pins = task.operation, pin(task)
             self.repositories |= repositories(task)
             shared = shared_entries(catalogue, task)
@@ -63,14 +68,16 @@ class Plan:
                 found[ends] = run.name
 
 
-def read_plan(path: Path) -> Plan:
-    """The plan of a config file.
+def read_plan(path: Path, missing: str | None = None) -> Plan:
+    """The plan of a config file. missing: as Plan has it.
 
-    Raises: ConfigError that names the file, also for what it depends on and is not installed.
+    Raises: ConfigError that names the file; NotInstalled, which is one, for what is not installed.
     """
     try:
-        return Plan(resolve(read_config(path)))
-    except (OSError, ConfigError, ModuleNotFoundError) as error:
+        return Plan(resolve(read_config(path)), missing)
+    except NotInstalled as error:
+        raise NotInstalled(f"{path}: {error}") from None
+    except (OSError, ConfigError) as error:
         raise ConfigError(f"{path}: {error}") from None
 
 

@@ -10,7 +10,7 @@ from moa.datasets.settings import AnyData
 from moa.evaluation.settings import MetricsSettings
 from moa.models.settings import GenerationSettings, LoraSettings, PromptSettings
 from moa.oracles.settings import AnyOracle
-from moa.runtime.settings import Number, OperationSettings, Settings, Text, Whole
+from moa.runtime.settings import Location, Number, OperationSettings, Settings, Text, Whole
 from moa.training.bases.settings import AnyBase
 from moa.training.settings import ExpertSettings, OnlineSettings, RiCSettings, SFTSettings
 from moa.workflow.methods import METHODS
@@ -26,6 +26,12 @@ def _not_taken(name: str) -> str:
     if name in ("store", "logs", "work"):
         raise ValueError("it is a folder of the workflow")
     return name
+
+
+def _no_braces(path: str) -> str:
+    if set("{}") & set(path):
+        raise ValueError("Snakemake takes braces for wildcards; choose a path without them")
+    return path
 
 
 Unique = AfterValidator(_unique)
@@ -97,7 +103,8 @@ class TaskSettings(Sections):
 
     Mend: list different numbers from 0."""
     paper: Text | None = None
-    """Whose numbers of config/paper_numbers.yaml stand beside ours in the tables; null for none."""
+    """Whose numbers of config/paper_numbers.yaml stand beside ours in the tables; null for none. They stand
+    beside runs that a method names, and whose `overrides` change nothing else."""
     policy: PolicyOverrides = PolicyOverrides()
     """Keys that differ for this task."""
 
@@ -126,7 +133,8 @@ class ConfigSettings(Sections):
     workflow."""
     extends: Text | None = None
     """Another config, beside this file: what this one does not say is taken from there. Lists are replaced
-    whole, a task that is null is left out, and an entry with another `kind` takes nothing of the old."""
+    whole, a task or an oracle that is null is left out, and an entry with another `kind` takes nothing of
+    the old."""
     seeds: Annotated[tuple[Annotated[Whole, Field(ge=0)], ...], Field(min_length=1), Unique] = (
         0,
         1,
@@ -135,8 +143,9 @@ class ConfigSettings(Sections):
     """One full pipeline from SFT on is run per seed.
 
     Mend: list different non-negative whole numbers, for example [0, 1, 2]."""
-    store: Annotated[Text, Field(min_length=1)] = "results/store"
-    """Folder of the content store; several checkouts may share one."""
+    store: Annotated[Location, AfterValidator(_no_braces)] = "results/store"
+    """Folder of the content store; several checkouts may share one. `~` and `$NAME` are replaced, as in a
+    shell."""
     policy: PolicySettings
     """The base model and the adapters trained on it."""
     tasks: Annotated[dict[Name, TaskSettings], Field(min_length=1)]

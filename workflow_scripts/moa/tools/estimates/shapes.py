@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-import yaml
-
 from moa.runtime.errors import ConfigError
+from moa.runtime.yaml_files import read_yaml
 from moa.workflow.config import CONFIG_FOLDER
 
 SHAPES = CONFIG_FOLDER / "published_shapes.yaml"
@@ -118,7 +117,7 @@ class Shape:
 @cache
 def published() -> dict[str, dict[str, Any]]:
     """config/published_shapes.yaml."""
-    return yaml.safe_load(SHAPES.read_text())
+    return read_yaml(SHAPES)
 
 
 def shape_of(model: str) -> Shape:

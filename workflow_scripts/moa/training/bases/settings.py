@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from moa.runtime.settings import KindSettings, Natural, Positive, Text, Whole
+from moa.runtime.settings import KindSettings, Location, Natural, Positive, Text, Whole
 from moa.training.settings import OptimizerSettings
 
 
@@ -16,11 +16,11 @@ class ScratchBase(KindSettings, OptimizerSettings):
     seed: Annotated[Whole, Field(ge=0)] = 0
     """Of its weights and corpus."""
     hidden_size: Annotated[Whole, Field(ge=8)] = 64
-    """Width; a multiple of heads."""
+    """Width."""
     layers: Natural = 2
     """Depth."""
     heads: Natural = 4
-    """Attention heads."""
+    """Attention heads; twice their number must divide hidden_size."""
     epochs: Positive = 2
     """Passes over the corpus; a fraction is allowed."""
     learning_rate: Positive = 3.0e-3
@@ -70,7 +70,7 @@ class HubBase(KindSettings):
 
     kind: Literal["hub"]
     """A hub model or a local folder."""
-    model: Text
+    model: Location
     """Hub id or local folder."""
     revision: Text = "main"
     """Branch, tag or commit of a hub model."""

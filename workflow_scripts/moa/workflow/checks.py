@@ -1,0 +1,157 @@
+"""What a config's settings must be to each other.
+
+Each check adds to `mistakes` what is wrong and how to mend it. where: the place in the config.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from moa.preferences import evaluation_vectors
+from moa.runtime.settings import OperationSettings, Settings
+from moa.training.bases.settings import PackagedGGUFBase, ScratchLlamaBase
+from moa.training.settings import OnlineSettings, OptimizerSettings
+from moa.workflow.schema import TaskSettings
+
+SAME = 1e-9  # between a weight and what its decimals say, from the rounding of floats alone
+
+
+def check_oracles(task: TaskSettings, where: str, mistakes: list[str]) -> None:
+    """One oracle per objective, which knows it and can read the data's texts."""
+    for name in task.objectives:
+        if name not in task.oracles:
+            mistakes.append(f"{where}.oracles: no oracle for the objective {name!r}; add one")
+    for name, oracle in task.oracles.items():
+        here, known = f"{where}.oracles.{name}", getattr(oracle, "OBJECTIVES", None)
+        if name not in task.objectives:
+            mistakes.append(
+                f"{here}: no such objective; the task has {', '.join(task.objectives)}. Remove it, or "
+                "write null if it is inherited"
+            )
+        elif known is not None and name not in known:
+            mistakes.append(
+                f"{here}: the kind {oracle.kind} knows {', '.join(known)} alone; choose another kind"
+            )
+        if (read := getattr(oracle, "DATA", None)) not in (None, task.data.kind):
+            mistakes.append(
+                f"{here}: the kind {oracle.kind} reads the texts of data of kind {read}, and the task's "
+                f"is {task.data.kind}; choose another kind"
+            )
+
+
+def check_test_prompts(task: TaskSettings, where: str, mistakes: list[str]) -> None:
+    """Enough prompts to scatter in every direction: with fewer, CRD is 0, its best, for any policy."""
+    if task.data.n_test <= (k := len(task.objectives)):
+        mistakes.append(
+            f"{where}.data.n_test is {task.data.n_test}: the CRD of {k} objectives needs {k + 1} test "
+            "prompts or more"
+        )
+
+
+def check_paper(
+    task: TaskSettings, papers: dict[str, Any], where: str, mistakes: list[str]
+) -> None:
+    """The paper's task, whose numbers stand beside ours, is one, and of as many objectives."""
+    if task.paper is None:
+        return
+    if task.paper not in papers:
+        mistakes.append(
+            f"{where}.paper is {task.paper!r}: choose one of {', '.join(papers)}, or null"
+        )
+    elif (theirs := papers[task.paper]["objectives"]) != (k := len(task.objectives)):
+        mistakes.append(
+            f"{where}.paper is {task.paper!r}, which has {theirs} objectives, and this task has {k}: no "
+            "number of the one says anything of the other; write null"
+        )
+
+
+def check_base(base: Settings, where: str, mistakes: list[str]) -> None:
+    """What a base that is trained here must be for its model to exist."""
+    if not isinstance(base, ScratchLlamaBase):
+        return
+    if base.hidden_size % (2 * base.heads):
+        mistakes.append(
+            f"{where}: hidden_size {base.hidden_size} is no multiple of twice heads {base.heads}, as "
+            "rotary positions need; change one of them"
+        )
+
+
+def packages(operation: OperationSettings, base: Settings) -> list[str]:
+    """The packages that a task's own words name: its trackers, and the one its base model comes in."""
+    carried = [base.package] if isinstance(base, PackagedGGUFBase) else []
+    return [*operation.report_to, *carried]
+
+
+def check_batches(section: OptimizerSettings, where: str, mistakes: list[str]) -> None:
+    micro = min(section.micro_batch_size, section.batch_size)
+    if section.batch_size % micro:
+        mistakes.append(
+            f"{where}: batch_size {section.batch_size} is not a multiple of micro_batch_size "
+            f"{micro}; change one of them"
+        )
+
+
+def check_processes(
+    settings: OptimizerSettings,
+    processes: int,
+    n_train: int | None,
+    where: str,
+    mistakes: list[str],
+) -> None:
+    """Several processes share every step alike, the last one of an epoch included."""
+    if processes == 1:
+        return
+    batch = settings.batch_size
+    share, rest = divmod(batch, processes)
+    micro = min(settings.micro_batch_size, share)
+    if rest:
+        mistakes.append(
+            f"{where}: batch_size {batch} cannot be shared by {processes} processes; change "
+            "operation.processes to a divisor"
+        )
+    elif share % micro:
+        mistakes.append(
+            f"{where}: each of {processes} processes has {share} prompts of a batch, which is no multiple "
+            f"of micro_batch_size {micro}; change it, or operation.processes"
+        )
+    # Online steps take each train prompt once per epoch; other stages have rows that only data show.
+    elif isinstance(settings, OnlineSettings) and n_train and 0 < n_train % batch < processes:
+        mistakes.append(
+            f"{where}: the last step of an epoch has {n_train % batch} of {n_train} prompts for "
+            f"{processes} processes; use fewer processes, or make n_train a multiple of batch_size"
+        )
+
+
+def vectors_of(
+    task: TaskSettings, decimals: int, where: str, mistakes: list[str]
+) -> list[list[float]]:
+    """Where runs are evaluated: the task's own vectors, or the paper's.
+
+    What a prompt says of a vector is what the metrics weigh with, and no two prompts say the same.
+    """
+    k, where = len(task.objectives), f"{where}.evaluation_vectors"
+    if task.evaluation_vectors is None:
+        try:
+            vectors = evaluation_vectors(k).tolist()
+        except ValueError as error:
+            mistakes.append(f"{where}: {error}")
+            return []
+    else:
+        vectors = [list(vector) for vector in task.evaluation_vectors]
+    said: dict[tuple[float, ...], int] = {}
+    for i, vector in enumerate(vectors):
+        here = f"{where}[{i}] is {vector}"
+        rounded = tuple(round(weight, decimals) for weight in vector)
+        if len(vector) != k:
+            mistakes.append(f"{here}: it needs {k} weights, one per objective")
+        # The paper's own (.33, .33, .33) sums to 0.99 and is left so.
+        elif abs(sum(vector) - 1) > 0.0101:
+            mistakes.append(f"{here} and sums to {sum(vector):g}: weights must sum to 1")
+        elif any(abs(a - b) > SAME for a, b in zip(vector, rounded, strict=True)):
+            mistakes.append(
+                f"{here}, but prompts say weights to {decimals} decimals (policy.decimals): "
+                f"{' '.join(f'{weight:.{decimals}f}' for weight in vector)}; round it, or raise decimals"
+            )
+        elif (first := said.setdefault(rounded, i)) != i:
+            mistakes.append(f"{here}, as [{first}] is: remove one of them")
+    return vectors
