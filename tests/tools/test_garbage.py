@@ -1,4 +1,4 @@
-"""Garbage is what no given config refers to, and nothing else is ever deleted."""
+"""Garbage is what no config that counts refers to, and nothing else is ever deleted."""
 
 import json
 import os
@@ -50,7 +50,7 @@ def one(plan, stage):
 def test_what_a_given_config_refers_to_is_kept(plan):
     found = looked_at(plan)
     assert set(found) == set(plan.entries)
-    assert {f.kept for f in found.values()} == {"in a given config"}
+    assert {f.kept for f in found.values()} == {"in a config that counts"}
     assert all(f.size > 0 and not f.garbage for f in found.values())
 
 
@@ -59,7 +59,7 @@ def test_what_only_another_seed_made_is_garbage_and_what_both_share_is_not(plan,
     found = garbage(other)
     assert set(found) == set(plan.entries) - set(other.entries)
     assert not {"data", "base", "oracle_stats"} & {label.split("/")[0] for label in found}
-    assert found[one(plan, "sft").rel] == "no given config has it"
+    assert found[one(plan, "sft").rel] == "no config that counts has it"
     assert garbage(other, others=[tiny_plan(store.parent / "elsewhere")]) == found
 
 
@@ -250,8 +250,8 @@ def test_nothing_is_deleted_without_the_flag_and_all_that_was_listed_with_it(che
     assert listed.returncode == 0, listed.stderr
     assert set(store.glob("*/*")) == entries
     sft = one(plan, "sft").rel
-    assert sft in listed.stdout and "no given config has it" in listed.stdout
-    assert "Only these configs count: config/tiny.yaml." in listed.stdout
+    assert sft in listed.stdout and "no config that counts has it" in listed.stdout
+    assert "These configs count: config/tiny.yaml." in listed.stdout
     assert "older code are garbage by design" in listed.stdout
     assert "make gc DELETE=1" in listed.stdout and "WARNING" not in listed.stdout
 
