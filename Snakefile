@@ -26,4 +26,4 @@ include: "rules/views.smk"
 rule all:
     default_target: True
     input:
-        shown(*PLAN.views),
+        shown,

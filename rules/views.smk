@@ -21,16 +21,24 @@ def begin_run():
     show_views(PLAN, STORE, root)
 
 
-def shown(*paths):
-    """Manifests of the entries that stable paths show."""
+def manifests_of(paths):
+    return list(dict.fromkeys(str(STORE / PLAN.views[p][0].rel / "manifest.json") for p in paths))
 
-    def manifests(wildcards):
+
+def shown(wildcards):
+    begin_run()
+    return manifests_of(PLAN.views)
+
+
+def shown_by(path):
+    def entry(wildcards):
+        (made,) = manifests_of([path])
+        if workflow.dag_settings.forcetargets:
+            raise WorkflowError(f"--force makes no link anew, only what it shows: ask for {made}")
         begin_run()
-        return list(
-            dict.fromkeys(str(STORE / PLAN.views[p][0].rel / "manifest.json") for p in paths)
-        )
+        return made
 
-    return manifests
+    return entry
 
 
 def refuse(wildcards):
@@ -60,7 +68,7 @@ for view in PLAN.views:
         name:
             view
         input:
-            shown(view),
+            shown_by(view),
 
 
 rule no_such_view:
