@@ -300,7 +300,7 @@ def test_a_figure_of_older_style_stays_until_it_is_replaced_and_is_told(checkout
     style.write_text(original)
     jobs, output = snakemake(checkout)
     assert jobs == {} and links(folder) == before
-    assert "older plan" not in output + status(checkout)
+    assert "makes what is older anew" not in output + status(checkout)
 
 
 def test_a_view_that_an_interrupted_run_left_behind_is_set_by_the_next(checkout):
