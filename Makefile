@@ -55,7 +55,7 @@ adopt: setup ## what CONFIG misses only for changed code or library versions; WH
 	$(BIN)/python workflow_scripts/adopt_entries.py --configfile $(call quote,$(CONFIG)) \
 		$(if $(filter undefined,$(origin WHY)),,--why $(call quote,$(value WHY)))
 
-gc: setup ## what the store holds that no config of config/ refers to; DELETE=1 deletes it
+gc: setup ## what the store holds that no config of config/ and no plan run on it refers to; DELETE=1 deletes it
 	$(BIN)/python workflow_scripts/collect_garbage.py $(if $(filter 1,$(DELETE)),--delete)
 
 test: setup ## all tests but the long ones

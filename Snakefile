@@ -20,9 +20,10 @@ include: "rules/train.smk"
 include: "rules/evaluate.smk"
 include: "rules/figures.smk"
 include: "rules/report.smk"
+include: "rules/views.smk"
 
 
 rule all:
     default_target: True
     input:
-        list(PLAN.views),
+        shown,

@@ -17,18 +17,19 @@ from moa.runtime.errors import ConfigError
 from moa.workflow.config import resolve
 from moa.workflow.inherit import merge, typed
 from moa.runtime.job import PLANNED_AT
-from moa.workflow.plan import Plan, sync_views
+from moa.workflow.plan import Plan
 from moa.runtime.files import write_json
 from moa.runtime.publishing import work_folder
 from moa.runtime.yaml_files import read_yaml
 
-# What a config extends lies beside it.
+# What the file says and, over it, the command line. What a config extends lies beside it.
+SETTINGS = merge(config, typed(workflow.config_settings.config))
 FOLDER = Path(workflow.configfiles[-1]).parent if workflow.configfiles else Path("config")
 
 try:
     for file in workflow.configfiles:
         read_yaml(Path(file))  # what Snakemake read of it hides a key that stands twice
-    PLAN = Plan(resolve(merge(config, typed(workflow.config_settings.config)), FOLDER))
+    PLAN = Plan(resolve(SETTINGS, FOLDER))
 except ConfigError as error:
     raise WorkflowError(str(error))
 
@@ -37,8 +38,7 @@ HUB = STORE.resolve() / "hub"  # filled by `prefetch`; to all other jobs the hub
 LOGS = Path("results/logs")
 PYTHON = shlex.quote(sys.executable)  # the interpreter that runs Snakemake has what jobs need
 
-if workflow.is_main_process:  # a job parses this file too, and must not touch what others make
-    sync_views(PLAN, STORE, Path.cwd())
+if workflow.is_main_process:  # a job parses this file too
     os.environ[PLANNED_AT] = str(time.time())
 else:
     # `scancel --signal=USR1` reaches this process as well as the job's own, which saves and leaves.
@@ -94,6 +94,13 @@ def train_script(name):
 TENSORBOARD = f"TENSORBOARD_LOGGING_DIR={LOGS}/tensorboard/" + "{wildcards.name}-{wildcards.key} "
 
 
+def makes_something():
+    """Whether Snakemake is about to run jobs, and not only to show what it would do (-n, --dag,
+    --summary, ...). It knows when it asks for inputs and params, but not yet when this is parsed.
+    """
+    return workflow.executor_plugin is not None and not workflow.dryrun
+
+
 def find(stage, wildcards):
     rel = f"{stage}/{wildcards.name}-{wildcards.key}"
     if rel not in PLAN.entries:
@@ -115,7 +122,7 @@ def write_spec(entry):
     if published.exists():
         return str(published)
     path = work_folder(STORE.resolve(), entry.key) / "spec.json"  # a store may be a link
-    if not workflow.dryrun:
+    if makes_something():
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             write_json(path, entry.spec)
@@ -145,32 +152,12 @@ def out(stage):
     return lambda wildcards: str(STORE / stage / f"{wildcards.name}-{wildcards.key}")
 
 
-# Figures and tables are asked for by a stable path, which is a link to a file of the store.
+def views(stage):
+    """The stable paths that show an entry."""
+    return lambda wildcards: [
+        path for path, (entry, _) in PLAN.views.items() if entry is find(stage, wildcards)
+    ]
 
 
-def view(path):
-    """The entry behind a stable path, from the rule's wildcards."""
-
-    def entry(wildcards):
-        wanted = path.format(**wildcards)
-        if wanted not in PLAN.views:
-            raise WorkflowError(f"this config makes no {wanted}, but: {', '.join(PLAN.views)}")
-        return PLAN.views[wanted][0]
-
-    return entry
-
-
-def view_inputs(path):
-    return lambda wildcards: upstream_of(view(path)(wildcards))
-
-
-def view_spec(path):
-    return lambda wildcards: write_spec(view(path)(wildcards))
-
-
-def view_out(path):
-    return lambda wildcards: str(STORE / view(path)(wildcards).rel)
-
-
-# Run a script, then point the stable paths at what it published.
-LINK = f" && {PYTHON} {shlex.quote(str(SCRIPTS / 'link_views.py'))} --entry {{params.out:q}} {{output:q}}"
+# Point the stable paths at what a script published.
+LINK = f" && {PYTHON} {shlex.quote(str(SCRIPTS / 'link_views.py'))} --entry {{params.out:q}} {{params.views:q}}"

@@ -1,22 +1,20 @@
-# Every figure is its own target: results/<config>/<task>/figures/<figure>.pdf
-
-FIGURE = "results/{config}/{task}/figures/{figure}.pdf"
+# Every figure is a job of its own.
 
 
 rule draw_figure:
     input:
-        view_inputs(FIGURE),
+        upstream("figure"),
     output:
-        "results/{config}/{task}/figures/{figure}.pdf",
-        "results/{config}/{task}/figures/{figure}.png",
+        manifest("figure"),
     log:
-        str(LOGS / "figure" / "{config}-{task}-{figure}.log"),
+        job_log("figure"),
     benchmark:
-        str(LOGS / "figure" / "{config}-{task}-{figure}.tsv")
+        job_log("figure", "tsv")
     localrule: True
     threads: 1
     params:
-        spec=view_spec(FIGURE),
-        out=view_out(FIGURE),
+        spec=spec("figure"),
+        out=out("figure"),
+        views=views("figure"),
     shell:
         run_script("draw_figure") + LINK

@@ -1,24 +1,20 @@
-# Tables, and the metrics they show: results/<config>/<task>/tables/<table>.md
-
-TABLE = "results/{config}/{task}/tables/{table}.csv"
+# Tables, and the metrics they show.
 
 
 rule write_tables:
     input:
-        view_inputs(TABLE),
+        upstream("table"),
     output:
-        "results/{config}/{task}/tables/{table}.csv",
-        "results/{config}/{task}/tables/{table}.md",
-        "results/{config}/{task}/tables/{table}.tex",
-        "results/{config}/{task}/tables/{table}.json",
+        manifest("table"),
     log:
-        str(LOGS / "table" / "{config}-{task}-{table}.log"),
+        job_log("table"),
     benchmark:
-        str(LOGS / "table" / "{config}-{task}-{table}.tsv")
+        job_log("table", "tsv")
     localrule: True
     threads: 1
     params:
-        spec=view_spec(TABLE),
-        out=view_out(TABLE),
+        spec=spec("table"),
+        out=out("table"),
+        views=views("table"),
     shell:
         run_script("write_tables") + LINK

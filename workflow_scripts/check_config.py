@@ -45,7 +45,9 @@ def main() -> None:
 
 
 def report(task: str, shown: str, checks: list[Check]) -> None:
-    print(f"\n{task}\nA prompt and its response, token by token; what is learned stands after the bar:")
+    print(
+        f"\n{task}\nA prompt and its response, token by token; what is learned stands after the bar:"
+    )
     print(f"  {shown}\n")
     print(table(COLUMNS, [(c.what, VERDICTS[c.verdict], c.found) for c in checks]))
     for check in checks:

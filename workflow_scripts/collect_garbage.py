@@ -1,4 +1,7 @@
-"""List what the store holds that no given config refers to; with --delete, delete it."""
+"""List what the store holds that no config refers to; with --delete, delete it.
+
+Beside the configs that are given, every plan counts that was run on the store, as it was asked for then.
+"""
 
 import argparse
 import os
@@ -12,7 +15,9 @@ from moa.tools.garbage import NOT_INSTALLED, Folder, delete, survey, whole_confi
 from moa.tools.terminal import duration, size, table
 from moa.workflow.config import CONFIG_FOLDER
 from moa.workflow.entries import Entry
-from moa.workflow.plan import Plan, read_plan
+from moa.workflow.origins import Origin, Record, records
+from moa.workflow.plan import CHECKOUT, Plan, read_plan
+from moa.workflow.views import remove_views
 
 
 def main() -> None:
@@ -32,37 +37,71 @@ def main() -> None:
             plan = planned(path)
             store = Path(plan.config.store).resolve()
             stores.setdefault(store, []).extend(plan.entries.values())
+        remembered = {store: further(store, configs) for store in stores}
+        for store, found in remembered.items():
+            for record in found:
+                stores[store].extend(remembered_entries(record))
     except ConfigError as error:
         sys.exit(
             f"{error}\nNothing was deleted: what only this config refers to cannot be told from garbage. "
             "Mend it, or give each config that counts with --configfile"
         )
-    found = survey(stores, time.time())
-    for store, folders in found.items():
+    surveyed = survey(stores, time.time())
+    for store, folders in surveyed.items():
         show(store, folders)
-    print(f"\nOnly these configs count: {', '.join(map(os.path.relpath, configs))}.")
+    print(f"\nThese configs count: {', '.join(map(os.path.relpath, configs))}.")
+    for record in [r for found in remembered.values() for r in found]:
+        what = (
+            "So does what was run here before"
+            if record.there
+            else "Its config is gone, so this does not count"
+        )
+        print(f"{what}: {record.origin.label} ({record.path}; delete that file to forget it).")
     print("A key covers the code, so entries of older code are garbage by design.")
-    garbage = [f for folders in found.values() for f in folders if f.garbage]
+    garbage = [f for folders in surveyed.values() for f in folders if f.garbage]
     if args.delete:
         sys.exit(remove(garbage))
     if garbage:
         print("Nothing was deleted: `make gc DELETE=1` deletes what is listed.")
 
 
-def planned(path: Path) -> Plan:
-    """The plan of a config; with a word of it if the keys of what it refers to cannot be known here."""
+def planned(path: Path, origin: Origin | None = None) -> Plan:
+    """The plan of a config, as it is or as it was asked for; with a word of it if the keys of what it refers
+    to cannot be known here."""
+
+    def plan(missing: str | None = None) -> Plan:
+        return origin.plan(missing) if origin else read_plan(path, missing=missing)
+
     try:
-        return read_plan(path)
+        return plan()
     except NotInstalled as error:
         print(f"{error}. Until then, all that this config may refer to is kept.")
-        return read_plan(path, NOT_INSTALLED)
+        return plan(NOT_INSTALLED)
+
+
+def further(store: Path, configs: list[Path]) -> list[Record]:
+    """The plans that a store remembers beside these configs as they are."""
+    files = [path.resolve() for path in configs]
+    return [r for r in records(store) if r.origin.given or r.origin.config not in files]
+
+
+def remembered_entries(record: Record) -> list[Entry]:
+    """What a remembered plan has today. Raises: ConfigError that names the file that remembers it."""
+    if not record.there:
+        return []
+    try:
+        return list(planned(record.origin.config, record.origin).entries.values())
+    except ConfigError as error:
+        raise ConfigError(
+            f"{error}\nIt was run on this store; delete {record.path} if it no longer counts"
+        ) from None
 
 
 def show(store: Path, folders: list[Folder]) -> None:
     """A store's garbage, largest first, and what is kept and why."""
     garbage = sorted((f for f in folders if f.garbage), key=lambda f: -f.size)
     print(f"\n{store}")
-    if not store.is_relative_to(Path.cwd()):
+    if not store.is_relative_to(CHECKOUT):
         print(
             "WARNING: this store is outside the checkout. If others share it, what only their configs "
             "refer to is listed, too"
@@ -95,6 +134,8 @@ def remove(garbage: list[Folder]) -> int:
                 f"{folder.label} is left: {'its job has begun' if busy else error}", file=sys.stderr
             )
     print(f"deleted: {total(deleted)}")
+    if views := remove_views(CHECKOUT, {folder.label for folder in deleted}):
+        print(f"{views} figures and tables of results/ showed what was deleted, and are gone")
     return int(len(deleted) < len(garbage))
 
 

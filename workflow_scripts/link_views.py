@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from moa.workflow.plan import link_view
+from moa.workflow.views import link_view
 
 
 def main() -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 from moa.runtime.errors import ConfigError
 from moa.tools.status import COLUMNS, Status
 from moa.tools.terminal import table
-from moa.workflow.plan import read_plan
+from moa.workflow.plan import CHECKOUT, read_plan
+from moa.workflow.views import outdated_notes
 
 
 def main() -> None:
@@ -23,7 +24,9 @@ def main() -> None:
     for name, task in plan.config.tasks.items():
         print(f"{name} (rewards: {' '.join(task.objectives)})")
         print(table(COLUMNS, status.rows(name)), end="\n\n")
-    print(status.summary())
+    print(f"{status.summary()}\nlooked for in {status.store}")
+    for note in outdated_notes(plan, CHECKOUT):
+        print(note)
     for failure in status.failures():
         print(failure)
 

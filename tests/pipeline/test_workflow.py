@@ -7,6 +7,8 @@ import base64
 import json
 import os
 import shutil
+import subprocess
+import sys
 
 import pandas as pd
 import pytest
@@ -79,7 +81,7 @@ def test_figures_tables_and_entries_are_there(checkout):
     assert table["run"].tolist() == ["rewarded_soups", "ric", "mo_odpo", "mi_epo"]
     assert (table["hv_percent_of_optimum"] < 100).all()
     assert "2.70" in (results / "tables" / "summary.md").read_text()  # the paper's own, quoted
-    for folder in (checkout / "results" / "store").glob("*/*"):
+    for folder in (checkout / "results" / "store").glob("*/*-*/"):
         names = {p.name for p in folder.iterdir()}
         assert {"spec.json", "log.txt", "manifest.json"} <= names, folder
     assert not list((checkout / "results" / "work").iterdir())
@@ -126,7 +128,13 @@ def test_touching_one_figure_module_redraws_exactly_that_figure(checkout):
 
 
 def test_a_single_figure_is_a_target(checkout):
-    assert snakemake(checkout, "--force", "--", PARETO)[0] == {"draw_figure": 1}
+    (checkout / PARETO).unlink()
+    assert snakemake(checkout, "--", PARETO)[0] == {}  # its entry is there
+    assert (checkout / PARETO).exists()
+    jobs, output = snakemake(checkout, "--force", "--", PARETO, check=False)
+    made = os.path.relpath((checkout / PARETO).resolve().parent / "manifest.json", checkout)
+    assert jobs == {} and f"ask for {made}" in output
+    assert snakemake(checkout, "--force", "--", made)[0] == {"draw_figure": 1}
 
 
 def test_changing_a_parameter_and_back_runs_nothing(checkout):
@@ -271,3 +279,46 @@ def test_a_failing_job_says_why_in_one_line_and_publishes_nothing(checkout, tmp_
     assert said and all("for the prompt" in line for line in said)
     assert "Traceback" not in output
     assert not (tmp_path / "results" / "tiny" / "safety" / "tables").exists()
+
+
+def test_a_figure_of_older_style_stays_until_it_is_replaced_and_is_told(checkout):
+    """One figure is redrawn; the others go on showing what they showed."""
+    style = checkout / "workflow_scripts" / "moa" / "reporting" / "figures" / "style.py"
+    folder = checkout / "results" / "tiny" / "safety" / "figures"
+    assert snakemake(checkout)[0] == {}
+    original, before = style.read_text(), links(folder)
+    style.write_text(original + "\nTOUCHED = True\n")
+    assert snakemake(checkout, "--dry-run")[0] == {"draw_figure": 8}
+    jobs, output = snakemake(checkout, "--", PARETO)
+    assert jobs == {"draw_figure": 1}
+    changed = {path for path, target in links(folder).items() if target != before[path]}
+    assert changed == {"pareto_fronts.pdf", "pareto_fronts.png"} and len(before) == 16
+    assert (folder / "exploration.pdf").read_bytes().startswith(b"%PDF")
+    told = "7 figures or tables are in results/tiny of an older plan: safety/figures/"
+    assert told in output and told in status(checkout)
+    assert snakemake(checkout, "--dry-run")[0] == {"draw_figure": 7}
+    style.write_text(original)
+    jobs, output = snakemake(checkout)
+    assert jobs == {} and links(folder) == before
+    assert "makes what is older anew" not in output + status(checkout)
+
+
+def test_a_view_that_an_interrupted_run_left_behind_is_set_by_the_next(checkout):
+    """Its entry was published, but the run ended before the link was set."""
+    right = os.readlink(checkout / PARETO)
+    (checkout / PARETO).unlink()
+    (checkout / PARETO).symlink_to("../../../store/figure/an-older-one/pareto_fronts.pdf")
+    assert snakemake(checkout, "--dry-run")[0] == {} and os.readlink(checkout / PARETO) != right
+    assert snakemake(checkout)[0] == {} and os.readlink(checkout / PARETO) == right
+
+
+def links(folder):
+    """name -> what it leads to."""
+    return {path.name: os.readlink(path) for path in folder.iterdir()}
+
+
+def status(checkout):
+    """What `make status` says, from another folder."""
+    script = checkout / "workflow_scripts" / "show_status.py"
+    command = [sys.executable, str(script), "--configfile", str(checkout / "tiny.yaml")]
+    return subprocess.run(command, cwd="/", check=True, capture_output=True, text=True).stdout

@@ -1,6 +1,5 @@
 """The paper's run, rehearsed: `--profile slurm` on a real one-node Slurm, from its data to its figures."""
 
-import contextlib
 import json
 import re
 import subprocess
@@ -71,8 +70,7 @@ def rehearsal(node, tmp_path_factory):
     seconds = time.monotonic() - began
     text = (checkout / "snakemake.log").read_text()
     assert running.wait() == 0, text[-6000:]
-    with contextlib.chdir(checkout):  # where the config's folders are
-        plan = read_plan(Path(CONFIG))
+    plan = read_plan(checkout / CONFIG, checkout=checkout)
     return Rehearsal(checkout, plan, text, asked, seconds)
 
 

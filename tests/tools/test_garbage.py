@@ -1,4 +1,4 @@
-"""Garbage is what no given config refers to, and nothing else is ever deleted."""
+"""Garbage is what no config that counts refers to, and nothing else is ever deleted."""
 
 import json
 import os
@@ -16,6 +16,8 @@ from moa.runtime.files import write_json
 from moa.runtime.publishing import is_published, work_folder
 from moa.tools.garbage import delete, survey, whole_configs
 from support.checkouts import edited
+from moa.workflow.origins import Origin, record
+from moa.workflow.views import show_views
 from support.paths import REPO
 from support.tiny_store import begin, locked, publish, tiny_config, tiny_plan
 
@@ -51,7 +53,7 @@ def one(plan, stage):
 def test_what_a_given_config_refers_to_is_kept(plan):
     found = looked_at(plan)
     assert set(found) == set(plan.entries)
-    assert {f.kept for f in found.values()} == {"in a given config"}
+    assert {f.kept for f in found.values()} == {"in a config that counts"}
     assert all(f.size > 0 and not f.garbage for f in found.values())
 
 
@@ -60,7 +62,7 @@ def test_what_only_another_seed_made_is_garbage_and_what_both_share_is_not(plan,
     found = garbage(other)
     assert set(found) == set(plan.entries) - set(other.entries)
     assert not {"data", "base", "oracle_stats"} & {label.split("/")[0] for label in found}
-    assert found[one(plan, "sft").rel] == "no given config has it"
+    assert found[one(plan, "sft").rel] == "no config that counts has it"
     assert garbage(other, others=[tiny_plan(store.parent / "elsewhere")]) == found
 
 
@@ -251,8 +253,8 @@ def test_nothing_is_deleted_without_the_flag_and_all_that_was_listed_with_it(che
     assert listed.returncode == 0, listed.stderr
     assert set(store.glob("*/*")) == entries
     sft = one(plan, "sft").rel
-    assert sft in listed.stdout and "no given config has it" in listed.stdout
-    assert "Only these configs count: config/tiny.yaml." in listed.stdout
+    assert sft in listed.stdout and "no config that counts has it" in listed.stdout
+    assert "These configs count: config/tiny.yaml." in listed.stdout
     assert "older code are garbage by design" in listed.stdout
     assert "make gc DELETE=1" in listed.stdout and "WARNING" not in listed.stdout
 
@@ -307,3 +309,71 @@ def test_an_entry_that_cannot_be_deleted_is_named_and_the_rest_is_deleted(plan, 
     assert remove(found) == 1
     assert f"{sft} is left: " in capsys.readouterr().err
     assert not list((store / "online").iterdir())
+
+
+def remember(checkout, config="config/tiny.yaml", **given):
+    """Have the store remember a plan, as a run does."""
+    settings = {**yaml.safe_load((checkout / config).read_text()), **given}
+    asked = Origin.of(checkout / config, settings, checkout)
+    record(asked.plan(), asked, checkout / "results" / "store")
+
+
+def test_what_was_run_with_other_seeds_counts_until_it_is_forgotten(checkout, plan, store):
+    publish(store, tiny_plan(store, seeds=[1]).entries.values())
+    remember(checkout)
+    remember(checkout, seeds=[0])
+    done = collect(checkout, "--delete")
+    assert "garbage: 0 folders" in done.stdout, done.stdout + done.stderr
+    (seeds,) = [p for p in (store / "plans").iterdir() if "seeds" in p.read_text()]
+    assert (
+        f"So does what was run here before: config/tiny.yaml with seeds=[0] ({seeds};"
+        in done.stdout
+    )
+    assert done.stdout.count("what was run here before") == 1  # not config/tiny.yaml again
+    seeds.unlink()
+    done = collect(checkout)
+    assert one(plan, "sft").rel in done.stdout and "run here before" not in done.stdout
+
+
+def test_entries_of_older_code_are_garbage_whatever_the_store_remembers(checkout, plan, store):
+    remember(checkout, seeds=[0])
+    old = one(plan, "online")
+    shutil.copytree(store / old.rel, store / "online" / f"{old.name}-0123456789ab")
+    spec = store / "online" / f"{old.name}-0123456789ab" / "spec.json"
+    write_json(spec, {**old.spec, "code": "0ld"})
+    listed = collect(checkout).stdout
+    assert "garbage: 1 folders" in listed and f"{old.name}-0123456789ab" in listed
+
+
+def test_a_remembered_config_that_is_gone_drops_out_and_is_named(checkout, plan, store):
+    config = tiny_config("results/store", seeds=[0])
+    (checkout / "mine.yaml").write_text(yaml.safe_dump(config))
+    remember(checkout, "mine.yaml")
+    assert "garbage: 0 folders" in collect(checkout).stdout
+    (checkout / "mine.yaml").write_text(yaml.safe_dump({**config, "onlin": {}}))
+    done = collect(checkout, "--delete")
+    (kept,) = (store / "plans").iterdir()
+    assert done.returncode == 1 and f"delete {kept} if it no longer counts" in done.stderr
+    (checkout / "mine.yaml").unlink()
+    listed = collect(checkout).stdout
+    assert f"Its config is gone, so this does not count: mine.yaml ({kept};" in listed
+    assert one(plan, "sft").rel in listed
+
+
+def test_figures_that_showed_what_was_deleted_are_removed(checkout, plan, store):
+    show_views(plan, store, checkout)
+    figure = "results/tiny/safety/figures/pareto_fronts.pdf"
+    assert (checkout / figure).is_symlink()
+    assert (checkout / figure).is_symlink() and collect(checkout).returncode == 0
+    assert (checkout / figure).is_symlink()
+    assert "of results/ showed what was deleted" in collect(checkout, "--delete").stdout
+    assert not (checkout / figure).is_symlink()
+
+
+def test_the_store_is_the_checkouts_wherever_the_program_is_run(checkout, plan, store):
+    script = checkout / "workflow_scripts" / "collect_garbage.py"
+    done = subprocess.run(
+        [sys.executable, str(script)], cwd="/", capture_output=True, text=True, check=False
+    )
+    assert one(plan, "sft").rel in done.stdout and f"\n{store}\n" in done.stdout
+    assert "WARNING" not in done.stdout

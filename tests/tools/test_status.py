@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -15,6 +16,7 @@ from moa.runtime.attempts import ATTEMPTS
 from moa.runtime.publishing import work_folder
 from moa.tools.status import COLUMNS, Status
 from moa.tools.terminal import duration, size, table
+from moa.workflow.views import show_views
 from support.paths import REPO
 from support.tiny_store import begin, locked, publish, tiny_config, tiny_plan
 
@@ -286,6 +288,29 @@ def test_the_program_shows_a_table_per_task_and_loads_nothing_heavy(tmp_path, pl
     assert "3 done, 0 running, 1 failed" in done.stdout
     assert "failed: the loss is not finite" in lines[-2] and lines[-1].endswith("log.txt")
     assert sorted(tmp_path.rglob("*")) == sorted([*before, tmp_path / "tiny.yaml"])
+
+
+def test_from_another_folder_it_looks_in_the_checkouts_store_and_says_where(tmp_path):
+    checkout, store = tmp_path / "checkout", tmp_path / "checkout" / "results" / "store"
+    ignore = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(SCRIPT.parent, checkout / "workflow_scripts", ignore=ignore)
+    shutil.copytree(REPO / "config", checkout / "config")
+    (checkout / "tiny.yaml").write_text(yaml.safe_dump(tiny_config("results/store")))
+    plan = tiny_plan(store)
+    publish(store, plan.entries.values(), dict.fromkeys([f for _, f in plan.views.values()], ""))
+    show_views(plan, store, checkout)
+    (checkout / "seed.yaml").write_text(yaml.safe_dump(tiny_config("results/store", seeds=[1])))
+    for folder in (checkout, tmp_path):
+        said = {}
+        for config in ("tiny.yaml", "seed.yaml"):
+            command = [sys.executable, str(checkout / "workflow_scripts" / SCRIPT.name)]
+            command += ["--configfile", os.path.relpath(checkout / config, folder)]
+            done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
+            said[config] = done.stdout
+        assert f"{len(plan.entries)} jobs: {len(plan.entries)} done" in said["tiny.yaml"]
+        assert f"looked for in {store}" in said["tiny.yaml"]
+        assert "older plan" not in said["tiny.yaml"]
+        assert "12 figures or tables are in results/tiny of an older plan" in said["seed.yaml"]
 
 
 def test_a_mistake_in_the_config_is_one_message(tmp_path, store):

@@ -1,4 +1,4 @@
-"""What a store holds that none of the given configs refers to, and how that is deleted.
+"""What a store holds that no config that counts refers to, and how that is deleted.
 
 Looked at is only what the workflow recognisably made: `<stage>/<name>-<key>/` in the store, `work/<key>/`
 beside it, and the hidden names that both get while they are replaced or deleted.
@@ -37,7 +37,7 @@ GRACE_SECONDS = 86400.0
 
 NOT_INSTALLED = "not installed"  # the version of a library in a plan whose keys cannot be known
 PLANNED, RUNNING, NEEDED, YOUNG, UNSURE = (
-    "in a given config",
+    "in a config that counts",
     "running",
     "an input of what is kept",
     "unfinished and younger than a day",
@@ -91,7 +91,7 @@ def whole_configs(folder: Path) -> list[Path]:
 def survey(stores: Mapping[Path, Iterable[Entry]], now: float) -> dict[Path, list[Folder]]:
     """All folders of each store and of the work beside it, each with why it is kept or garbage.
 
-    stores: a store's folder -> all that the given configs plan in it. now: Unix time.
+    stores: a store's folder -> all that is planned in it. now: Unix time.
 
     An entry that depends on a package that is not installed has no key that can be known. What it may be is
     kept: whatever has its stage, parameters and seed.
@@ -178,7 +178,7 @@ def _reason(folder: Folder, planned: list[Entry]) -> str:
     spec = folder.spec
     namesakes = [a for a in planned if (a.stage, a.name) == (spec.get("stage"), spec.get("name"))]
     if not namesakes:
-        return "no given config has it"
+        return "no config that counts has it"
     differences = [[k for k in _COMPARED if a.spec[k] != spec.get(k)] for a in namesakes]
     fewest: list[str] = min(differences, key=len)
     return f"made from other {', '.join(fewest)}"

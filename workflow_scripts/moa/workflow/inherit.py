@@ -13,9 +13,12 @@ from moa.runtime.errors import ConfigError
 from moa.runtime.yaml_files import RepeatedKey, read_yaml
 
 
-def read_config(path: Path) -> dict[str, Any]:
-    """What a file says, with what it extends. Raises: ConfigError, OSError."""
-    return inherit(_load(path), path.parent)
+def read_config(path: Path, given: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """What a file says, with what it extends. given: keys that take the place of the file's.
+
+    Raises: ConfigError, OSError.
+    """
+    return inherit({**_load(path), **(given or {})}, path.parent)
 
 
 def _load(path: Path) -> dict[str, Any]:

@@ -6,20 +6,24 @@ which the store has entries.
 
 from __future__ import annotations
 
-import os
+from collections.abc import Mapping
+from contextlib import chdir
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from moa.runtime.errors import ConfigError, NotInstalled
 from moa.runtime.hub_lock import Repository
-from moa.runtime.publishing import is_published
 from moa.workflow.checks import packages
 from moa.workflow.config import Config, Task, resolve
-from moa.workflow.entries import Catalogue, Entry
+from moa.workflow.entries import Catalogue, Entry, Inputs
 from moa.workflow.graph import run_entries, sft_policy, shared_entries
 from moa.workflow.inherit import read_config
 from moa.workflow.keys import library_versions
 from moa.workflow.outputs import Made, Views, outputs
 from moa.workflow.sources import pin, repositories
+
+CHECKOUT = Path(__file__).resolve().parents[3]  # where Snakemake is run
 
 
 class Plan:
@@ -35,6 +39,7 @@ class Plan:
     def __init__(self, config: Config, missing: str | None = None) -> None:
         self.config = config
         self.views: Views = {}
+        self.shared: dict[str, Inputs] = {}
         self.ends: dict[tuple[str, str, int], list[Entry]] = {}
         self.repositories: set[Repository] = set()
         catalogue = Catalogue(Path(config.store), missing)
@@ -42,7 +47,7 @@ class Plan:
             library_versions(packages(task.operation, task.policy.base), missing)
             catalogue.operation, catalogue.pins = task.operation, pin(task)
             self.repositories |= repositories(task)
-            shared = shared_entries(catalogue, task)
+            shared = self.shared[task.name] = shared_entries(catalogue, task)
             made: Made = {}
             for seed in config.seeds:
                 start = {**shared, "sft": sft_policy(catalogue, task, seed, shared)}
@@ -68,39 +73,25 @@ class Plan:
                 found[ends] = run.name
 
 
-def read_plan(path: Path, missing: str | None = None) -> Plan:
-    """The plan of a config file. missing: as Plan has it.
+def read_plan(
+    path: Path,
+    given: Mapping[str, Any] | None = None,
+    checkout: Path = CHECKOUT,
+    missing: str | None = None,
+) -> Plan:
+    """The plan of a config file, from wherever it is asked for.
 
+    given: keys that a command line set, in place of the file's. checkout: what relative paths in the config
+    (its store, local data) are relative to, as for a run there; the plan's store is absolute. missing: as
+    Plan has it.
     Raises: ConfigError that names the file; NotInstalled, which is one, for what is not installed.
     """
+    file = path.resolve()
     try:
-        return Plan(resolve(read_config(path)), missing)
+        with chdir(checkout):
+            config = resolve(read_config(file, given))
+            return Plan(replace(config, store=str(checkout / config.store)), missing)
     except NotInstalled as error:
         raise NotInstalled(f"{path}: {error}") from None
     except (OSError, ConfigError) as error:
         raise ConfigError(f"{path}: {error}") from None
-
-
-def sync_views(plan: Plan, store: Path, root: Path) -> None:
-    """Make every stable path below `root` a link to its current entry, or nothing.
-
-    A path whose entry is not in the store is removed, so the workflow manager sees it as missing:
-    the store alone decides what is up to date. `ls -l` on a figure names the entry it came from.
-    """
-    for path, (entry, file) in plan.views.items():
-        link_view(root / path, store / entry.rel / file, published=is_published(store / entry.rel))
-
-
-def link_view(link: Path, target: Path, *, published: bool = True) -> None:
-    """Point one stable path at a file of the store (relative, so that both can be moved together)."""
-    if not published:
-        if link.is_symlink():
-            link.unlink()
-        return
-    relative = os.path.relpath(target, link.parent)
-    if link.is_symlink() and os.readlink(link) == relative:
-        return
-    link.parent.mkdir(parents=True, exist_ok=True)
-    temporary = link.with_name(f".{link.name}.{os.getpid()}")
-    os.symlink(relative, temporary)
-    os.replace(temporary, link)

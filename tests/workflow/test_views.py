@@ -1,0 +1,115 @@
+"""Views show what the store has, an older entry as long as there is no newer one, and say so."""
+
+import os
+import shutil
+
+import pytest
+
+from moa.workflow.views import link_view, outdated, outdated_notes, remove_views, show_views
+from support.tiny_store import publish, tiny_config, tiny_plan
+
+PARETO = "results/tiny/safety/figures/pareto_fronts.pdf"
+SUMMARY = "results/tiny/safety/tables/summary.md"
+
+
+@pytest.fixture
+def root(store):
+    return store.parent.parent
+
+
+def report(plan, store, *paths):
+    """Publish the entries behind stable paths, and all that these are made from."""
+    found = {}
+
+    def add(entry):
+        for i in entry.inputs.values():
+            add(i)
+        found[entry.rel] = entry
+
+    for path in paths or plan.views:
+        add(plan.views[path][0])
+    files = dict.fromkeys({file for _, file in plan.views.values()}, "made")
+    publish(store, [a for rel, a in found.items() if not (store / rel).exists()], files)
+
+
+def shown(root):
+    return {p.relative_to(root).as_posix() for p in root.glob("results/tiny/*/*/*")}
+
+
+def test_only_what_the_store_has_is_shown(store, root):
+    plan = tiny_plan(store)
+    report(plan, store, PARETO)
+    show_views(plan, store, root)
+    assert shown(root) == {PARETO, PARETO.replace(".pdf", ".png")}
+    entry, _ = plan.views[PARETO]
+    assert os.readlink(root / PARETO) == f"../../../store/{entry.rel}/pareto_fronts.pdf"
+    assert (root / PARETO).read_text() == "made" and outdated(plan, root) == ([], [])
+
+
+def test_an_older_entry_is_shown_and_told_until_there_is_a_newer_one(store, root):
+    old, new = tiny_plan(store), tiny_plan(store, seeds=[1])
+    report(old, store)
+    show_views(old, store, root)
+    before = {path: os.readlink(root / path) for path in old.views}
+    report(new, store, PARETO)
+    show_views(new, store, root)
+    changed = {path for path, target in before.items() if os.readlink(root / path) != target}
+    assert changed == {PARETO, PARETO.replace(".pdf", ".png")}
+    older, left = outdated(new, root)
+    assert left == [] and len(older) == 11 and "safety/tables/summary" in older
+    assert "safety/figures/pareto_fronts" not in older
+    (note,) = outdated_notes(new, root)
+    assert note.startswith(
+        "11 figures or tables are in results/tiny of an older plan: safety/figures/"
+    )
+    assert "and 5 more; `make run` makes" in note
+
+
+def test_what_the_plan_no_longer_has_is_told_apart(store, root):
+    old = tiny_plan(store)
+    report(old, store)
+    show_views(old, store, root)
+    task = tiny_config(store)["tasks"]["safety"]
+    del task["beta_w_sweep"]
+    new = tiny_plan(store, tasks={"safety": task})
+    report(new, store)
+    show_views(new, store, root)
+    sweep = ["safety/figures/beta_w_sweep", "safety/tables/beta_w_sweep"]
+    assert outdated(new, root) == ([], sweep)
+    (note,) = outdated_notes(new, root)
+    assert note.startswith(
+        "2 figures or tables are in results/tiny of an older plan, and not in this"
+    )
+    assert ", ".join(sweep) in note
+
+
+def test_a_view_whose_entry_was_deleted_is_removed_and_no_longer_told(store, root):
+    old, new = tiny_plan(store), tiny_plan(store, seeds=[1])
+    report(old, store, PARETO, SUMMARY)
+    show_views(old, store, root)
+    entry, _ = old.views[PARETO]
+    shutil.rmtree(store / entry.rel)
+    assert outdated(new, root) == (["safety/tables/summary"], [])
+    show_views(new, store, root)
+    assert {path for path in shown(root) if "figures" in path} == set()
+    assert (root / SUMMARY).read_text() == "made"
+
+
+def test_views_of_deleted_entries_can_be_removed_and_no_others(store, root):
+    plan = tiny_plan(store)
+    report(plan, store, PARETO, SUMMARY)
+    show_views(plan, store, root)
+    (root / "results/tiny/safety/figures/notes.pdf").write_text("mine")
+    assert remove_views(root, {plan.views[PARETO][0].rel}) == 2
+    assert {path for path in shown(root) if "figures" in path} == {
+        "results/tiny/safety/figures/notes.pdf"
+    }
+    assert (root / SUMMARY).exists()
+
+
+def test_a_link_that_is_right_already_is_left_as_it_is(store, root):
+    link, target = root / PARETO, store / "figure" / "a-0123456789ab" / "pareto_fronts.pdf"
+    link_view(link, target)
+    before = link.lstat().st_mtime_ns, link.lstat().st_ino
+    link_view(link, target)
+    assert (link.lstat().st_mtime_ns, link.lstat().st_ino) == before
