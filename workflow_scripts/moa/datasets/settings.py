@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, ValidationInfo
 
 from moa.runtime.hub_lock import ROW_FILES, WHOLE_FILE
-from moa.runtime.settings import Flag, KindSettings, Natural, Text, Whole
+from moa.runtime.settings import Flag, KindSettings, Natural, PinnedPath, Text, Whole
 
 
 class DataSettings(KindSettings):
@@ -39,7 +39,7 @@ class PackagedTextData(DataSettings):
 
     kind: Literal["packaged_text"]
     """Packaged text."""
-    archive: Text = "data/llamafactory-0.9.5.tar.gz"
+    archive: PinnedPath = "data/llamafactory-0.9.5.tar.gz"
     """LLaMA-Factory's source distribution, fetched by make setup."""
     max_prompt_chars: Natural = 300
     """Longer prompts are left out."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib import import_module
+from numbers import Real
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -108,7 +109,7 @@ def _from_tensor(value: Any) -> Any:
 def _described(scores: Any) -> str:
     kind = f"a {type(scores).__name__}"
     if isinstance(scores, (list, tuple)):
-        wrong = next((s for s in scores if not isinstance(s, (int, float))), None)
+        wrong = next((s for s in scores if not isinstance(s, Real)), None)
         return f"{kind} that holds {wrong!r:.60}"
     return f"{kind} of {scores.dtype}" if hasattr(scores, "dtype") else kind
 

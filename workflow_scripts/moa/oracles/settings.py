@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from moa.runtime.settings import Flag, KindSettings, Text, Whole
+from moa.runtime.settings import Flag, KindSettings, PinnedPath, Text, Whole
 
 Tokens = Annotated[Whole, Field(ge=8)]
 Template = Annotated[Text, Field(pattern=r"^([^{}]|\{prompt\}|\{response\})*$")]
@@ -24,7 +24,7 @@ class EmbeddingHeadOracle(KindSettings):
 
     kind: Literal["embedding_head"]
     """A head fitted in the workflow."""
-    archive: Text = "data/llamafactory-0.9.5.tar.gz"
+    archive: PinnedPath = "data/llamafactory-0.9.5.tar.gz"
     """LLaMA-Factory's source distribution, fetched by make setup."""
     max_tokens: Tokens = 128
     """Of each text."""

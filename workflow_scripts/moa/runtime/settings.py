@@ -25,6 +25,8 @@ Positive = Annotated[Number, Field(gt=0)]
 Share = Annotated[Number, Field(ge=0, lt=1)]
 Text = Annotated[str, Strict()]
 Flag = Annotated[bool, Strict()]
+PINNED = "pinned in code"  # marks a path whose file the code refuses if it is another than it knows
+PinnedPath = Annotated[Text, PINNED]
 Placement = Literal["same_gpu", "second_gpu", "cpu_offload"]
 
 
