@@ -15,7 +15,9 @@ from moa.training.bases.settings import PinnedBase
 
 
 def main(job: Job) -> None:
-    settings = TypeAdapter[PinnedBase](PinnedBase).validate_python(job.params["base"])
+    # What local files hold counts in the key; a kind of base is not told of it.
+    params = {key: value for key, value in job.params["base"].items() if key != "contents"}
+    settings = TypeAdapter[PinnedBase](PinnedBase).validate_python(params)
     import_module(module_name(settings.kind)).build(settings, job.inputs, job.out)
 
 

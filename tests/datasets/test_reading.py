@@ -7,10 +7,7 @@ import json
 import pytest
 
 from moa.datasets.reading import read_rows
-from moa.runtime.errors import ConfigError, JobError
-from moa.workflow.config import resolve
-from moa.workflow.inherit import read_config
-from support.paths import TINY
+from moa.runtime.errors import JobError
 
 ROWS = [{"prompt": "é"}, {"prompt": "日本\n"}]
 LINES = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in ROWS).encode()
@@ -93,22 +90,3 @@ def test_a_single_file_has_no_split_but_the_default_one(tmp_path):
     path.write_bytes(LINES)
     with pytest.raises(JobError, match=r"a single file and has no split 'test': leave `split` out"):
         read(path, "test")
-
-
-@pytest.mark.parametrize("source", ["not/there/yet.jsonl.gz", "rows.jsonl"])
-def test_a_split_of_a_single_file_is_refused_when_the_config_is_read(source):
-    config = read_config(TINY)
-    data = {"kind": "pku_saferlhf", "source": source, "n_train": 2, "n_test": 2}
-    config["tasks"]["safety"]["data"] = data
-    resolve(config)
-    resolve(
-        {
-            **config,
-            "tasks": {"safety": config["tasks"]["safety"] | {"data": data | {"split": "train"}}},
-        }
-    )
-    data["split"] = "test"
-    with pytest.raises(
-        ConfigError, match=r"safety.data.split is 'test': .* no splits; leave split"
-    ):
-        resolve(config)

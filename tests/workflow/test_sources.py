@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 import yaml
-from pydantic import Field, TypeAdapter
+from pydantic import Field
 
+import build_base
 from moa.oracles.settings import EmbeddingHeadOracle
 from moa.runtime.errors import ConfigError
 from moa.runtime.hub_lock import Repository, is_local
+from moa.runtime.publishing import Job
 from moa.runtime.settings import KindSettings
-from moa.training.bases.settings import PinnedBase
 from moa.workflow.config import resolve
 from moa.workflow.plan import Plan
 from moa.workflow.sources import pinned
@@ -202,10 +203,19 @@ def test_a_path_whose_file_is_pinned_in_code_is_left_alone(here):
     assert "contents" not in pinned("moa.oracles.embedding_head", oracle)
 
 
-def test_a_base_gets_its_parameters_without_the_contents():
-    params = {"kind": "packaged_gguf", "package": "a", "file": "b/c.gguf", "pad_token": "d"}
-    given = {**params, "contents": {"file": "0" * 12}}
-    assert TypeAdapter(PinnedBase).validate_python(given).model_dump() == params
+def test_a_base_gets_its_parameters_without_the_contents(tmp_path):
+    params = {"kind": "packaged_gguf", "package": "none-such", "file": "a/b.gguf"}
+    spec = {"params": {"base": {**params, "contents": {"file": "0" * 12}}}}
+    with pytest.raises(ModuleNotFoundError, match="package none-such is not installed"):
+        build_base.main(Job(spec, {}, tmp_path, tmp_path))
+
+
+@pytest.mark.parametrize("source", ["not/there/yet.jsonl.gz", "rows.jsonl"])
+def test_a_split_of_a_single_file_is_refused_by_the_plan(config, source):
+    Plan(resolve(from_hub(config, source=source, split="train")))
+    with pytest.raises(ConfigError, match=r"safety.data.split is 'test', but .* no splits; leave"):
+        Plan(resolve(from_hub(config, source=source, split="test")))
+    Plan(resolve(from_hub(config, split="test")))
 
 
 # The rest plans in a copy of the repository, with kinds as docs/extending.md has them.

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, ValidationInfo
+from pydantic import Field
 
-from moa.runtime.hub_lock import ROW_FILES, WHOLE_FILE
 from moa.runtime.settings import Flag, KindSettings, Natural, PinnedPath, Text, Whole
 
 
@@ -49,21 +48,12 @@ class PackagedTextData(DataSettings):
     """As many harmful as ordinary prompts."""
 
 
-def _of_source(split: str, info: ValidationInfo) -> str:
-    if split != WHOLE_FILE and info.data.get("source", "").endswith(ROW_FILES):
-        raise ValueError(
-            "the source is a single file, which has no splits; leave split out, or give a folder with a "
-            "file of that name"
-        )
-    return split
-
-
 class TranscriptData(DataSettings):
     """Rows of a hub dataset or a local file."""
 
     source: Text
     """Hub id, local folder, or .jsonl file, plain or with .gz or .xz."""
-    split: Annotated[Text, AfterValidator(_of_source)] = WHOLE_FILE
+    split: Text = "train"
     """Of a hub dataset or a folder; a single file has none, and all of it is read."""
     revision: Text = "main"
     """Branch, tag or commit of a hub dataset."""

@@ -16,10 +16,13 @@ from typing import Any, get_args
 from pydantic import BaseModel
 
 from moa.datasets import module_name as dataset_module
+from moa.datasets.settings import TranscriptData
 from moa.oracles import module_name as oracle_module
 from moa.runtime.errors import ConfigError
 from moa.runtime.hub_lock import (
     LOCK,
+    ROW_FILES,
+    WHOLE_FILE,
     Lock,
     LockError,
     Repository,
@@ -114,12 +117,27 @@ class Pins:
 
 
 def pin(task: Task) -> Pins:
-    """The pinned parameters of a task's data, base and oracles: its files are looked at once per plan."""
+    """The pinned parameters of a task's data, base and oracles: its files are looked at once per plan.
+
+    Raises: ConfigError as `pinned`, or if the data are to be a split of what has none.
+    """
+    _check_split(task)
     return Pins(
         pinned(dataset_module(task.data.kind), task.data),
         pinned(base_module(task.policy.base.kind), task.policy.base),
         {name: pinned(oracle_module(o.kind), o) for name, o in task.oracles.items()},
     )
+
+
+def _check_split(task: Task) -> None:
+    data = task.data
+    if not isinstance(data, TranscriptData) or not data.source.endswith(ROW_FILES):
+        return
+    if data.split != WHOLE_FILE:
+        raise ConfigError(
+            f"tasks.{task.name}.data.split is {data.split!r}, but {data.source} is a single file and has "
+            "no splits; leave split out, or give a folder with a file of that name"
+        )
 
 
 def repositories(task: Task) -> set[Repository]:

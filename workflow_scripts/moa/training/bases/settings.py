@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
 from moa.runtime.settings import KindSettings, Natural, Positive, Text, Whole
 from moa.training.settings import OptimizerSettings
@@ -71,16 +71,5 @@ class PinnedHubBase(HubBase):
 
 
 AnyBase = Annotated[ScratchLlamaBase | PackagedGGUFBase | HubBase, Field(discriminator="kind")]
-
-
-def _without_contents(params: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in params.items() if key != "contents"}
-
-
-# What a job gets: what a config says, and of the hub what planning found. What local files hold is in
-# the key, and nothing that a kind is told.
-PinnedBase = Annotated[
-    PinnedHubBase | AnyBase,
-    Field(union_mode="left_to_right"),
-    BeforeValidator(_without_contents),
-]
+# What a job gets, which is what a config says but for the hub's.
+PinnedBase = Annotated[PinnedHubBase | AnyBase, Field(union_mode="left_to_right")]
