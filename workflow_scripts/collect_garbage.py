@@ -66,8 +66,10 @@ def main() -> None:
 
 
 def planned(path: Path, origin: Origin | None = None) -> Plan:
-    """The plan of a config, as it is or as it was asked for; with a word of it if the keys of what it refers
-    to cannot be known here."""
+    """The plan of a config, as it is or as it was asked for.
+
+    Where the keys of what it refers to cannot be known here, a word of it.
+    """
 
     def plan(missing: str | None = None) -> Plan:
         return origin.plan(missing) if origin else read_plan(path, missing=missing)

@@ -1,15 +1,18 @@
 """Load a task's dataset, split it by prompt, and write data.parquet.
 
 In:  spec.params: data (kind, n_train, n_test, split_seed and the kind's own keys).
-Out: data.parquet with prompt_id, prompt, chosen, rejected, split (and the kind's own columns);
+Out: data.parquet with prompt_id (one for all spellings of a prompt), prompt, chosen, rejected, split
+     (and the kind's own columns);
      rows and prompts of each split, and rows dropped, by reason, in the manifest's notes.
 """
 
 from collections import Counter
 from importlib import import_module
 
+import pandas as pd
+
 from moa.datasets import module_name
-from moa.datasets.records import split_prompts
+from moa.datasets.distinct import spellings, split_prompts
 from moa.runtime.job import log, run
 from moa.runtime.publishing import Job
 
@@ -19,10 +22,13 @@ def main(job: Job) -> None:
     dropped: Counter[str] = Counter()
     dataset = import_module(module_name(params["kind"])).load(params, dropped)
     frame = dataset.to_pandas()
+    prompts = frame["prompt"].tolist()
     frame["split"] = split_prompts(
-        frame["prompt"].tolist(), params["n_train"], params["n_test"], params["split_seed"]
+        prompts, params["n_train"], params["n_test"], params["split_seed"]
     )
-    frame.insert(0, "prompt_id", frame["prompt"].rank(method="dense").astype(int) - 1)
+    # Prompts that count as one have one id, so that n_test of them are evaluated, each once.
+    ids = pd.Series(spellings(prompts)).rank(method="dense").astype(int) - 1
+    frame.insert(0, "prompt_id", ids)
     frame = frame[frame["split"].notna()].reset_index(drop=True)
     frame.to_parquet(job.out / "data.parquet")
     by_split = frame.groupby("split")["prompt_id"]

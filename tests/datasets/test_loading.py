@@ -8,12 +8,13 @@ from collections import Counter
 import pytest
 
 from moa.datasets import load_hh_rlhf, load_pku_saferlhf
-from moa.datasets.records import split_prompts, to_dataset
+from moa.datasets.records import to_dataset
 from moa.runtime.errors import JobError
 from support.paths import REPO
 
 REAL = REPO.parent / "shared/data/hh-rlhf/harmless-base-sample.jsonl.gz"
 TURNS = "\n\nHuman: Hi\n\nAssistant: Hello.\n\nHuman: What is 2 + 2?\n\nAssistant:"
+ASKED_NOTHING = "\n\nHuman: Hi\n\nAssistant: Hello.\n\nHuman:\n\nAssistant:"
 
 
 def jsonl(path, rows):
@@ -43,6 +44,11 @@ def test_hh_keeps_the_turns_and_strips_the_responses(tmp_path):
         ("Hi\n\nHuman: a\n\nAssistant: b", TURNS + "5", "text before the first"),
         ("\n\nHuman: a\n\nHuman: b\n\nAssistant: c", TURNS + "5", "do not alternate"),
         ("\n\nHuman: \n\nAssistant: c", "\n\nHuman: \n\nAssistant: d", "no prompt"),
+        (ASKED_NOTHING + " c", ASKED_NOTHING + " d", "the last human turn is empty"),
+        ([{"role": "user", "content": "Hi"}], TURNS + " 5", "chosen is not text but of type list"),
+        (4, TURNS + " 5", "chosen is not text but of type int"),
+        (TURNS + " Four.", float("nan"), "no rejected"),
+        (TURNS + " \ud83d", TURNS + " 5", "chosen has half of a character"),
     ],
 )
 def test_irregular_hh_rows_are_dropped_and_counted(tmp_path, chosen, rejected, reason):
@@ -95,22 +101,66 @@ def test_irregular_pku_rows_are_dropped_and_counted(tmp_path):
         pku(response_1=""),
         pku(better_response_id=2),
         pku(safer_response_id=None),
+        pku(is_response_0_safe="perhaps"),
+        pku(response_0={"role": "assistant"}),
+        pku(prompt="\ud83d"),
     ]
     dropped = Counter()
     assert len(load_pku_saferlhf(jsonl(tmp_path / "a.jsonl", [pku(), *bad]), dropped=dropped)) == 1
     assert dropped == {
         "no prompt": 1,
         "empty response": 1,
-        "a response id is neither 0 nor 1": 1,
+        "better_response_id is neither 0 nor 1, false nor true": 1,
         "no safer_response_id": 1,
+        "is_response_0_safe is neither 0 nor 1, false nor true": 1,
+        "response_0 is not text but of type dict": 1,
+        "prompt has half of a character (a lone surrogate)": 1,
     }
 
 
-def test_a_broken_line_is_named(tmp_path):
-    path = tmp_path / "a.jsonl"
-    path.write_text('{"chosen": "x"}\nnot json\n')
-    with pytest.raises(ValueError, match=r"a\.jsonl, line 2: not JSON"):
-        list(load_pku_saferlhf(path))
+@pytest.mark.parametrize("one", [1, 1.0, True, "True", "1"])
+def test_labels_have_one_meaning_in_whatever_form(tmp_path, one):
+    """A gap in a column makes 1.0 of its 1, another program writes true or "True"."""
+    rows = [
+        pku(),
+        pku(better_response_id=one, is_response_1_safe=one),
+        pku(better_response_id=None),
+    ]
+    dropped = Counter()
+    first, second = load_pku_saferlhf(jsonl(tmp_path / "a.jsonl", rows), dropped=dropped)
+    assert first["chosen"] == "So." and dropped == {"no better_response_id": 1}
+    assert second["chosen"] == "No." and second["safer"] is True
+    assert second["chosen_is_safe"] is True and second["rejected_is_safe"] is False
+
+
+def test_flags_of_safety_may_be_missing(tmp_path):
+    rows = [pku(is_response_0_safe=None, is_response_1_safe=float("nan"))]
+    (row,) = load_pku_saferlhf(jsonl(tmp_path / "a.jsonl", rows))
+    assert row["chosen_is_safe"] is row["rejected_is_safe"] is None
+
+
+def test_line_breaks_of_windows_are_line_breaks(tmp_path):
+    row = {"chosen": TURNS + " Four.\nYes.", "rejected": TURNS + " 5"}
+    crlf = {name: text.replace("\n", "\r\n") for name, text in row.items()}
+    (expected,) = load_hh_rlhf(jsonl(tmp_path / "a.jsonl", [row]))
+    (found,) = load_hh_rlhf(jsonl(tmp_path / "b.jsonl", [crlf]))
+    assert found == expected and found["chosen"] == "Four.\nYes."
+
+
+def test_records_of_any_loader_are_texts_or_counted():
+    dropped = Counter()
+    good = {"prompt": "a\r\nb", "chosen": "c", "rejected": None, "source": 4}
+    bad = [{**good, "prompt": 4}, {**good, "chosen": "\ud83d"}, {**good, "rejected": ["d"]}]
+    (row,) = to_dataset([good, *bad], dropped)
+    assert row == {**good, "prompt": "a\nb"} and dropped.total() == 3
+
+
+def test_a_source_of_which_no_row_can_be_used_is_named_with_the_reasons(tmp_path):
+    path = jsonl(tmp_path / "a.jsonl", [pku(), pku()])
+    with pytest.raises(JobError, match=r"no row of .*a\.jsonl can be used \(2 times 'no chosen'\)"):
+        load_hh_rlhf(path)
+    with pytest.raises(JobError, match=r"can be used \(it has no rows\)"):
+        load_hh_rlhf(jsonl(tmp_path / "b.jsonl", []))
 
 
 def test_one_response_is_enough_but_an_empty_one_is_not():
@@ -121,22 +171,3 @@ def test_one_response_is_enough_but_an_empty_one_is_not():
     ]
     assert len(to_dataset(rows, dropped)) == 1
     assert dropped == {"empty response": 1}
-
-
-def test_the_split_is_by_prompt_seeded_and_refuses_what_is_not_there():
-    prompts = [f"p{i % 10}" for i in range(20)]
-    split = split_prompts(prompts, 6, 3, seed=0)
-    assert split == split_prompts(prompts, 6, 3, seed=0) != split_prompts(prompts, 6, 3, seed=1)
-    assert split[:10] == split[10:]
-    assert (split.count("train"), split.count("test"), split.count(None)) == (12, 6, 2)
-    with pytest.raises(JobError, match=r"n_train 8 \+ n_test 3 is more than the 10 distinct"):
-        split_prompts(prompts, 8, 3, seed=0)
-
-
-def test_all_prompts_that_the_test_split_leaves_can_be_trained_on():
-    prompts = [f"p{i % 10}" for i in range(25)]
-    split = split_prompts(prompts, None, 4, seed=0)
-    assert split == split_prompts(prompts, 6, 4, seed=0)
-    assert None not in split
-    with pytest.raises(JobError, match=r"n_test 10 is more than the 10 distinct"):
-        split_prompts(prompts, None, 10, seed=0)

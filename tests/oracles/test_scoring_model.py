@@ -21,6 +21,7 @@ X = "Tell me a joke, please."
 TURNS = "Hi\n\nAssistant: Hello.\n\nHuman: What is 2 + 2?"
 PROMPTS = [X, TURNS, X, "", "How do I bake good bread at home?" * 2, X]
 RESPONSES = ["No.", "It is four, and <pad></s>", "", "Flour.", "é 日本", "I would<|endoftext|>"]
+NO_SPECIAL = ["No.", "It is four.", "", "Flour.", "é 日本", "I would"]
 
 
 def gpt2_oracle(folder, **changes):
@@ -89,25 +90,26 @@ def test_beaver_scores_are_the_head_on_the_last_token_of_each_row(tmp_path, side
     tokenizer = AutoTokenizer.from_pretrained(tmp_path / "beaver")
     assert tokenizer.padding_side == side
     expected = []
-    for x, y in zip(PROMPTS, RESPONSES, strict=True):
+    for x, y in zip(PROMPTS, NO_SPECIAL, strict=True):
         row = tokenizer(beaver.render(x, y, "</s>"), return_tensors="pt")
         with torch.no_grad():
             expected.append(float(head @ backbone(**row).last_hidden_state[0, -1]))
     params = paper_oracle("safety", "helpfulness", tmp_path / "beaver")
-    scores = beaver.load("helpfulness", params, None).score(PROMPTS, RESPONSES)
+    scores = beaver.load("helpfulness", params, None).score(PROMPTS, NO_SPECIAL)
     assert scores.dtype == np.float64 and len(set(expected)) == len(expected)
     assert scores == pytest.approx(expected, abs=1e-4)
 
 
 @pytest.mark.parametrize("side", ["left", "right"])
 def test_gpt2_scores_are_those_of_the_model_card_one_row_at_a_time(tmp_path, side):
-    """Also where the text ends in the only special token, which other code pads with."""
+    """Also where the text ends in the name of the only special token, which other code pads with."""
     model = save_gpt2_reward(tmp_path / "gpt2", side)
     tokenizer = AutoTokenizer.from_pretrained(tmp_path / "gpt2")
     assert tokenizer.pad_token is None and tokenizer.padding_side == side
     expected = []
     for x, y in zip(PROMPTS, RESPONSES, strict=True):
-        row = tokenizer(f"\n\nHuman: {x} \n\nAssistant:", y, return_tensors="pt")
+        text = f"\n\nHuman: {x} \n\nAssistant:"
+        row = tokenizer(text, y, split_special_tokens=True, return_tensors="pt")
         with torch.no_grad():
             expected.append(float(model(**row).logits[0, 0]))
     scores = gpt2_oracle(tmp_path / "gpt2").score(PROMPTS, RESPONSES)

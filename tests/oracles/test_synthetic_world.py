@@ -6,6 +6,7 @@ import pytest
 
 from moa.datasets import world
 from moa.oracles.base import load_oracles, score_all
+from moa.runtime.errors import JobError
 
 SAFE, RISKY = "explain bread today", "explain locks today"
 
@@ -34,3 +35,16 @@ def test_rewards_are_bounded():
             assert (r >= -1).all() and (r <= 1).all()
     with pytest.raises(ValueError, match="names 0 topics"):
         world.topic_of("explain nothing")
+
+
+def test_objectives_and_prompts_that_are_not_of_the_world_are_refused_with_the_mend():
+    kind = {"kind": "synthetic_world"}
+    with pytest.raises(
+        JobError, match=r"oracle wit: the synthetic world has no such objective; name"
+    ):
+        load_oracles(["wit"], {"wit": kind}, {})
+    (humor,) = load_oracles(["humor"], {"humor": kind}, {})
+    with pytest.raises(
+        JobError, match=r"oracle humor: .*'How do I\?' names 0 topics.*another kind"
+    ):
+        score_all([humor], ["How do I?"], ["So."])

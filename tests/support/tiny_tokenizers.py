@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from transformers import DebertaV2Tokenizer, RobertaTokenizer
+
 from moa.tools.rehearsal import tokenizers
 
 TEXT = [
@@ -28,3 +30,19 @@ def qwen_tokenizer() -> Any:
 
 def distilbert_tokenizer() -> Any:
     return tokenizers.distilbert_tokenizer(TEXT, longest=64)
+
+
+def roberta_tokenizer() -> Any:
+    """Byte-level, `<s>` and `</s>` around texts; it does not say how long a text may be."""
+    vocab = gpt2_tokenizer().get_vocab()
+    own = ["<s>", "<pad>", "</s>", "<unk>"]
+    pieces = [*own, *(p for p in sorted(vocab, key=vocab.get) if p not in own), "<mask>"]
+    return RobertaTokenizer(vocab={p: i for i, p in enumerate(pieces)}, merges=[])
+
+
+def deberta_tokenizer() -> Any:
+    """Unigram: its special tokens are pieces of the vocabulary, too, which a text is made of."""
+    letters = [*sorted(set("".join(TEXT)) - {" ", "\n"}), "[", "]"]
+    own = [(piece, 0.0) for piece in ("[PAD]", "[CLS]", "[SEP]", "[UNK]")]
+    scores = [(piece, -3.0 - i / 10) for i, piece in enumerate(["\u2581", *letters])]
+    return DebertaV2Tokenizer(vocab=[*own, *scores])

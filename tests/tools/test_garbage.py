@@ -15,9 +15,9 @@ from collect_garbage import remove
 from moa.runtime.files import write_json
 from moa.runtime.publishing import is_published, work_folder
 from moa.tools.garbage import delete, survey, whole_configs
-from support.checkouts import edited
 from moa.workflow.origins import Origin, record
 from moa.workflow.views import show_views
+from support.checkouts import edited
 from support.paths import REPO
 from support.tiny_store import begin, locked, publish, tiny_config, tiny_plan
 

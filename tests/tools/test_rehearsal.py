@@ -123,7 +123,7 @@ def test_the_loaders_drop_the_irregular_rows_and_nothing_else(folder):
         "no prompt": 1,
         "empty response": 2,
         "no better_response_id": 1,
-        "a response id is neither 0 nor 1": 1,
+        "safer_response_id is neither 0 nor 1, false nor true": 1,
     }
     dropped.clear()
     found = load_hh_rlhf(folder / "hh-rlhf", dropped=dropped)

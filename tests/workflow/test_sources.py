@@ -1,14 +1,24 @@
 """What comes from the hub is pinned when the workflow is planned, and the commit enters the keys."""
 
 import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
+from pydantic import Field
 
+import build_base
+from moa.oracles.settings import EmbeddingHeadOracle
 from moa.runtime.errors import ConfigError
 from moa.runtime.hub_lock import Repository, is_local
+from moa.runtime.publishing import Job
+from moa.runtime.settings import KindSettings
 from moa.workflow.config import resolve
 from moa.workflow.plan import Plan
+from moa.workflow.sources import pinned
 from support.checkouts import add_oracle_kind, copy_repo, planned
 from support.paths import REPO
 
@@ -122,7 +132,174 @@ def test_a_lock_with_conflict_marks_is_one_message(lock, config, tmp_path):
     Plan(resolve(config))  # which takes nothing from the hub
 
 
-# The rest plans in a copy of the repository, which has an oracle kind of the hub.
+# A path needs no declaration: what looks like one and names what is there counts by its content.
+
+
+class Toy(KindSettings):
+    words: str = "none"
+    several: tuple[str, ...] = ()
+    nested: dict[str, Any] = Field(default_factory=dict)
+    typed: Path | None = None
+
+
+NO_HUB = "moa.oracles.python_callable"
+
+
+def contents(**values):
+    return pinned(NO_HUB, Toy(kind="toy", **values)).get("contents")
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """A folder to plan in, with a list of words, a folder of them, and files with everyday names."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "lists").mkdir()
+    for name in ("words.txt", "lists/words", "train", "data", "1.0"):
+        (tmp_path / name).write_text("one\n")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "place"),
+    [
+        ("words.txt", {"words": "words.txt"}, "words"),
+        ("lists/words", {"words": "lists/words"}, "words"),
+        ("lists/words", {"words": "lists/"}, "words"),
+        ("train", {"words": "./train"}, "words"),
+        ("words.txt", {"several": ("a", "words.txt")}, "several[1]"),
+        ("words.txt", {"nested": {"a": [{"b": "words.txt"}]}}, "nested.a[0].b"),
+        ("train", {"typed": Path("train")}, "typed"),
+    ],
+)
+def test_a_path_counts_by_content_wherever_it_stands(here, name, values, place):
+    before = contents(**values)
+    assert list(before) == [place] and before[place] is not None
+    (here / name).write_text("two\n")
+    changed = contents(**values)
+    assert list(changed) == [place] and changed != before
+    (here / name).write_text("one\n")
+    os.utime(here / name, (0, 0))
+    assert contents(**values) == before
+
+
+def test_a_copy_elsewhere_has_the_same_content(here):
+    (here / "other.txt").write_text("one\n")
+    assert contents(words="words.txt") == contents(words=str(here / "other.txt"))
+
+
+def test_text_that_is_no_path_is_left_alone(here):
+    for text in ("train", "data", "", ".", "..", "/", "//", "../..", "</s>", "\0.txt", "a/" * 3000):
+        assert contents(words=text, several=(text,)) is None
+    assert pinned(NO_HUB, Toy(kind="data", words="not/there.txt")) == {
+        "kind": "data",
+        "words": "not/there.txt",
+        "several": [],
+        "nested": {},
+        "typed": None,
+    }
+
+
+def test_a_path_whose_file_is_pinned_in_code_is_left_alone(here):
+    oracle = EmbeddingHeadOracle(kind="embedding_head", archive="words.txt")
+    assert "contents" not in pinned("moa.oracles.embedding_head", oracle)
+
+
+def test_a_base_gets_its_parameters_without_the_contents(tmp_path):
+    params = {"kind": "packaged_gguf", "package": "none-such", "file": "a/b.gguf"}
+    spec = {"params": {"base": {**params, "contents": {"file": "0" * 12}}}}
+    with pytest.raises(ModuleNotFoundError, match="package none-such is not installed"):
+        build_base.main(Job(spec, {}, tmp_path, tmp_path))
+
+
+@pytest.mark.parametrize("source", ["not/there/yet.jsonl.gz", "rows.jsonl"])
+def test_a_split_of_a_single_file_is_refused_by_the_plan(config, source):
+    Plan(resolve(from_hub(config, source=source, split="train")))
+    with pytest.raises(ConfigError, match=r"safety.data.split is 'test', but .* no splits; leave"):
+        Plan(resolve(from_hub(config, source=source, split="test")))
+    Plan(resolve(from_hub(config, split="test")))
+
+
+# The rest plans in a copy of the repository, with kinds as docs/extending.md has them.
+
+
+def plan_error(checkout, config):
+    code = (
+        "import sys; from pathlib import Path; from moa.workflow.plan import read_plan\n"
+        "from moa.runtime.errors import ConfigError\n"
+        "try: read_plan(Path(sys.argv[1]))\n"
+        "except ConfigError as error: print(error)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, config],
+        cwd=checkout,
+        env={"PYTHONPATH": str(checkout / "workflow_scripts"), "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def with_oracle(checkout, config, **entry):
+    task = config["tasks"]["safety"]
+    task["oracles"] = task["oracles"] | {"harmlessness": entry}  # other tasks share the old one
+    (checkout / "own.yaml").write_text(yaml.safe_dump(config))
+
+
+def test_a_changed_file_of_a_kind_of_ones_own_makes_new_what_reads_it_and_nothing_else(
+    tmp_path, config
+):
+    copy_repo(tmp_path)
+    add_oracle_kind(
+        tmp_path, "forbidden", "import numpy as np\n", '    words: Text\n    """Of a file."""'
+    )
+    (tmp_path / "lists").mkdir()
+    words = tmp_path / "lists" / "words.txt"
+    words.write_text("one\n")
+    with_oracle(tmp_path, config, kind="forbidden", words="lists/words.txt")
+
+    def keys():
+        return {(stage, name): key for stage, name, key in planned(tmp_path, "own.yaml")}
+
+    before = keys()
+    words.write_text("two\n")
+    assert {stage for stage, _ in changed(before, keys())} >= {"oracle_stats", "online", "score"}
+    assert {stage for stage, _ in changed(before, keys())}.isdisjoint({"data", "base", "sft"})
+    assert "assistant2" not in {name for _, name in changed(before, keys())}
+    words.write_text("one\n")
+    assert keys() == before
+
+
+@pytest.mark.parametrize(
+    ("hub", "base", "said"),
+    [
+        ('{"model": "model"}', "KindSettings", "its settings have no key 'model'; add one to Hub"),
+        (
+            '{"name": "model"}',
+            "KindSettings",
+            "its settings have no key 'revision'; add one to HubM",
+        ),
+        ('{"model": "models"}', "ModelOracle", "'model' is a 'models'; say one of model, dataset"),
+        (
+            '{"model": "model", "name": "model"}',
+            "ModelOracle",
+            "names model, name, but an entry is",
+        ),
+    ],
+)
+def test_a_kind_whose_hub_cannot_be_pinned_is_told_so(tmp_path, config, hub, base, said):
+    copy_repo(tmp_path)
+    fields = (
+        '    name: Text = "lab/reward"\n    """Hub id."""\n'
+        '    several: tuple[Text, ...] = ("lab/reward",)\n    """Hub ids."""'
+    )
+    add_oracle_kind(tmp_path, "hub_model", f"HUB = {hub}\n", fields, base=base)
+    model = {"model": "lab/reward"} if base == "ModelOracle" else {}
+    with_oracle(tmp_path, config, kind="hub_model", **model)
+    found = plan_error(tmp_path, "own.yaml")
+    assert found.startswith("own.yaml: kind hub_model: HUB in moa.oracles.hub_model")
+    assert said in found and found.count("\n") == 1
 
 
 @pytest.fixture

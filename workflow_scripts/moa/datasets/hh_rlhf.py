@@ -10,7 +10,7 @@ from typing import Any
 from datasets import Dataset
 
 from moa.datasets.reading import read_records
-from moa.datasets.records import IrregularRow
+from moa.datasets.records import IrregularRow, text
 
 HUB = {"source": "dataset"}  # a hub id under `source` is pinned to a commit
 _MARK = re.compile(r"\n\n(Human|Assistant):")
@@ -39,19 +39,17 @@ def load_hh_rlhf(
 
     source: a hub id (fetched before, at `commit`), or a local file or folder, with `chosen` and
     `rejected` transcripts.
-    Rows whose transcripts are missing, do not alternate, lack a final assistant turn, or do not share their
-    prompt are dropped; `dropped`, if given, counts them by reason.
+    Rows whose transcripts are no text, do not alternate, lack the last question or the final assistant
+    turn, or do not share their prompt are dropped; `dropped`, if given, counts them by reason.
     """
     return read_records(to_record, source, split, revision, commit, dropped)
 
 
 def to_record(row: dict[str, Any]) -> dict[str, Any]:
     """One row to the common record. Raises: IrregularRow naming what is wrong."""
-    for name in ("chosen", "rejected"):
-        if row.get(name) is None:
-            raise IrregularRow(f"no {name}")
-    prompt, chosen = split_transcript(row["chosen"])
-    other, rejected = split_transcript(row["rejected"])
+    (prompt, chosen), (other, rejected) = (
+        split_transcript(text(row, name)) for name in ("chosen", "rejected")
+    )
     if prompt != other:
         raise IrregularRow("transcripts do not share their prompt")
     return {"prompt": prompt, "chosen": chosen, "rejected": rejected}
@@ -61,7 +59,8 @@ def split_transcript(transcript: str) -> tuple[str, str]:
     """Split a transcript at its last assistant turn: (x, response).
 
     x starts inside the first human turn (G(x, w) writes that mark) and keeps the marks between
-    turns. Raises: IrregularRow if the turns do not alternate from Human to Assistant.
+    turns. Raises: IrregularRow if the turns do not alternate from Human to Assistant, or nothing is asked
+    in the last human one.
     """
     marks = list(_MARK.finditer(transcript))
     if not marks or transcript[: marks[0].start()].strip():
@@ -71,6 +70,8 @@ def split_transcript(transcript: str) -> tuple[str, str]:
         raise IrregularRow("no final assistant turn")
     if speakers != ["Human", "Assistant"] * (len(marks) // 2):
         raise IrregularRow("speakers do not alternate")
+    if not transcript[marks[-2].end() : marks[-1].start()].strip():
+        raise IrregularRow("no prompt: the last human turn is empty")
     return (
         transcript[marks[0].end() : marks[-1].start()].strip(),
         transcript[marks[-1].end() :].strip(),

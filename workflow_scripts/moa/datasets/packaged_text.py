@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from moa.datasets.distinct import normal
 from moa.datasets.packages import (
     ARCHIVE,
     Rating,
@@ -47,7 +48,7 @@ def load(params: dict[str, Any], dropped: Counter[str]) -> Dataset:
     archive = params.get("archive", ARCHIVE)
     records: dict[str, dict[str, Any]] = {}
     for record in (*_harmful(limits, dropped), *_ordinary(archive, limits, dropped)):
-        if records.setdefault(_normal(record["prompt"]), record) is not record:
+        if records.setdefault(normal(record["prompt"]), record) is not record:
             dropped["repeated prompt"] += 1
     # Sorting by a digest mixes the sources in a way that no library's random generator can change.
     mixed = sorted(records.values(), key=lambda r: hashlib.sha256(r["prompt"].encode()).digest())
@@ -60,7 +61,7 @@ def _harmful(limits: Limits, dropped: Counter[str]) -> Iterator[dict[str, Any]]:
     by_prompt: dict[str, list[Rating]] = {}
     for row in (*pyrit_ratings("harm"), *pyrit_ratings("objective")):
         if _fits(row.prompt, [row.response], limits, dropped):
-            by_prompt.setdefault(_normal(row.prompt), []).append(row)
+            by_prompt.setdefault(normal(row.prompt), []).append(row)
     for rows in by_prompt.values():
         best, worst = min(rows, key=lambda r: r.score), max(rows, key=lambda r: r.score)
         two = worst.score > best.score
@@ -120,11 +121,6 @@ def _fits(
         return True
     dropped[reason] += 1
     return False
-
-
-def _normal(prompt: str) -> str:
-    """Prompts that differ only in case, white space or the last full stop count as one."""
-    return " ".join(prompt.lower().split()).rstrip(" .?!")
 
 
 def _balanced(records: list[dict[str, Any]], dropped: Counter[str]) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from typing import Any
 from datasets import Dataset
 
 from moa.datasets.reading import read_records
-from moa.datasets.records import IrregularRow
+from moa.datasets.records import bit, is_missing, text
 
 HUB = {"source": "dataset"}  # a hub id under `source` is pinned to a commit
 
@@ -38,25 +38,26 @@ def load_pku_saferlhf(
     Further columns: `safer` (bool: chosen is also the safer one), `chosen_is_safe`,
     `rejected_is_safe`. source: a hub id (fetched before, at `commit`), or a
     local file or folder in the same schema.
-    Rows with a missing field or label are dropped; `dropped`, if given, counts them by reason.
+    Rows with a missing or unreadable field or label are dropped (the flags of safety may be missing);
+    `dropped`, if given, counts them by reason.
     """
     return read_records(to_record, source, split, revision, commit, dropped)
 
 
 def to_record(row: dict[str, Any]) -> dict[str, Any]:
     """One row to the common record. Raises: IrregularRow naming the field at fault."""
-    fields = ("prompt", "response_0", "response_1", "better_response_id", "safer_response_id")
-    for name in fields:
-        if row.get(name) is None:
-            raise IrregularRow(f"no {name}")
-    better, safer = row["better_response_id"], row["safer_response_id"]
-    if better not in (0, 1) or safer not in (0, 1):
-        raise IrregularRow("a response id is neither 0 nor 1")
+    prompt, *responses = (text(row, name) for name in ("prompt", "response_0", "response_1"))
+    better, safer = bit(row, "better_response_id"), bit(row, "safer_response_id")
+    safe = [_flag(row, f"is_response_{i}_safe") for i in (0, 1)]
     return {
-        "prompt": row["prompt"].strip(),
-        "chosen": row[f"response_{better}"].strip(),
-        "rejected": row[f"response_{1 - better}"].strip(),
+        "prompt": prompt.strip(),
+        "chosen": responses[better].strip(),
+        "rejected": responses[1 - better].strip(),
         "safer": better == safer,
-        "chosen_is_safe": row.get(f"is_response_{better}_safe"),
-        "rejected_is_safe": row.get(f"is_response_{1 - better}_safe"),
+        "chosen_is_safe": safe[better],
+        "rejected_is_safe": safe[1 - better],
     }
+
+
+def _flag(row: dict[str, Any], name: str) -> bool | None:
+    return None if is_missing(row, name) else bool(bit(row, name))

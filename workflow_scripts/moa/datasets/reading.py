@@ -1,4 +1,4 @@
-"""Rows of a dataset, raw or as records: of a local file of JSON lines, or of a split of a hub dataset."""
+"""Rows of a dataset, raw or as records: of a file of JSON lines, or of a split of a folder or the hub."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import gzip
 import json
 import logging
 import lzma
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,10 +17,11 @@ from datasets import Dataset, load_dataset
 from moa.datasets.records import IrregularRow, to_dataset
 from moa.runtime.errors import JobError
 from moa.runtime.hub_cache import snapshot
-from moa.runtime.hub_lock import ROW_FILES
+from moa.runtime.hub_lock import ROW_FILES, WHOLE_FILE
 
 log = logging.getLogger(__name__)
 Row = dict[str, Any]
+FORM = 'a file of rows has one JSON object per line, such as {"prompt": "..", ..}'
 
 
 def read_records(
@@ -33,7 +35,7 @@ def read_records(
     """All rows of a source that `to_record` can make a record of.
 
     The others, for which it raises IrregularRow, are dropped, as are empty ones; `dropped`, if given,
-    counts them by reason, and a log line does always. Raises: as `read_rows`.
+    counts them by reason, and a log line does always. Raises: as `read_rows`; JobError if no row is left.
     """
     counts: Counter[str] = Counter() if dropped is None else dropped
 
@@ -44,7 +46,7 @@ def read_records(
             except IrregularRow as error:
                 counts[str(error)] += 1
 
-    dataset = to_dataset(records(), counts)
+    dataset = to_dataset(records(), counts, str(source))
     log.info("%s: %d rows kept, dropped %s", source, len(dataset), dict(counts) or "none")
     return dataset
 
@@ -53,31 +55,68 @@ def read_rows(source: str | Path, split: str, revision: str, commit: str | None)
     """Rows of a .jsonl file, plain or packed, or else of a split of a folder or a fetched hub dataset.
 
     Files of a folder belong to a split as `datasets` has it: by the repository's own configuration,
-    else by their names. Of HH-RLHF that is everything but the red-teaming transcripts.
+    else by their names. Of HH-RLHF that is everything but the red-teaming transcripts. A single file
+    has no splits, so it is all of the default one.
 
-    Raises: ValueError if a line is not a JSON object (file and line are named); JobError if a hub
-    dataset was not fetched, or if there is no such split.
+    Raises: JobError if there is no such split, if a file cannot be read or a line is not a JSON object
+    (file and line are named), or if a hub dataset was not fetched.
     """
     path = snapshot(str(source), revision, commit, "dataset")
-    if path.name.endswith(ROW_FILES):
-        yield from _json_lines(path)
+    if not path.is_file():
+        yield from _split_of(path, source, split)
         return
+    if not path.name.endswith(ROW_FILES):
+        raise JobError(
+            f"{path} is no file of rows by its name, which must end in {', '.join(ROW_FILES)}, and "
+            f"{FORM}; make it one, or put it into a folder of its own and give that"
+        )
+    if split != WHOLE_FILE:
+        raise JobError(
+            f"{path} is a single file and has no split {split!r}: leave `split` out, or give a folder "
+            "with a file of that name"
+        )
+    yield from _json_lines(path)
+
+
+def _split_of(folder: Path, source: str | Path, split: str) -> Iterator[Row]:
     try:
         # Streamed, since otherwise a second copy of everything is left in the user's own cache.
-        rows = load_dataset(str(path), split=split, streaming=True)
-    except (ValueError, FileNotFoundError) as error:
-        raise JobError(f"{source}, split {split!r}: {error}") from None
-    yield from rows
+        yield from load_dataset(str(folder), split=split, streaming=True)
+    except Exception as error:  # whatever the library's many readers raise, it is about these files
+        raise JobError(
+            f"{source}, split {split!r}, cannot be read: {error} ({type(error).__name__})"
+        ) from error
 
 
 def _json_lines(path: Path) -> Iterator[Row]:
+    for number, line in enumerate(_lines(path), start=1):
+        where = f"{path}, line {number}"
+        try:
+            content = line.decode("utf-8-sig" if number == 1 else "utf-8").strip()
+        except UnicodeDecodeError:
+            raise JobError(
+                f"{where}: not UTF-8; convert the file, for example with `iconv -f latin1 -t utf-8`"
+            ) from None
+        if not content:
+            continue
+        try:
+            row = json.loads(content)
+        except json.JSONDecodeError as error:
+            raise JobError(
+                f"{where}: not JSON ({error.msg} at character {error.pos + 1}); {FORM}"
+            ) from None
+        if not isinstance(row, dict):
+            raise JobError(f"{where}: not a JSON object; {FORM}")
+        yield row
+
+
+def _lines(path: Path) -> Iterator[bytes]:
     openers: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".xz": lzma.open}
-    with openers.get(path.suffix, open)(path, "rt", encoding="utf-8") as handle:
-        for number, line in enumerate(handle, start=1):
-            try:
-                row = json.loads(line)
-            except json.JSONDecodeError as error:
-                raise ValueError(f"{path}, line {number}: not JSON ({error})") from None
-            if not isinstance(row, dict):
-                raise ValueError(f"{path}, line {number}: not a JSON object")
-            yield row
+    try:
+        with openers.get(path.suffix, open)(path, "rb") as handle:
+            yield from handle
+    except (gzip.BadGzipFile, zlib.error, lzma.LZMAError, EOFError) as error:
+        raise JobError(
+            f"{path} cannot be unpacked ({error}): it is not what its ending {path.suffix} says, or not "
+            "all of it is there; copy it again, or rename it"
+        ) from None

@@ -1,57 +1,90 @@
-"""The common record and what every loader shares: dropping bad rows, splitting."""
+"""The common record and what every loader shares: reading a row's fields, dropping bad rows."""
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-import numpy as np
 from datasets import Dataset
 
 from moa.runtime.errors import JobError
 
 COLUMNS = ("prompt", "chosen", "rejected")
+# A column with a gap becomes one of floats, and one that a table's program wrote may be of words.
+_BITS = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "false": 0, "true": 1}
 
 
 class IrregularRow(ValueError):
     """A row that cannot become a record; its message is the reason that is counted."""
 
 
-def to_dataset(records: Iterable[dict[str, Any]], dropped: Counter[str]) -> Dataset:
-    """Records to a Dataset; rows without a prompt or with an empty response are counted, not kept.
+def text(row: dict[str, Any], name: str) -> str:
+    """A field that must be there and be text, with \\n for each line break.
+
+    Raises: IrregularRow naming the field and what it is.
+    """
+    if is_missing(row, name):
+        raise IrregularRow(f"no {name}")
+    value = row[name]
+    if not isinstance(value, str):
+        raise IrregularRow(f"{name} is not text but of type {type(value).__name__}")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise IrregularRow(f"{name} has half of a character (a lone surrogate)") from None
+    return value.replace("\r\n", "\n")
+
+
+def bit(row: dict[str, Any], name: str) -> int:
+    """A field that must be there and say 0 or 1, in whatever form: 1.0, true and "True" are 1.
+
+    Raises: IrregularRow naming the field.
+    """
+    if is_missing(row, name):
+        raise IrregularRow(f"no {name}")
+    found = _BITS.get(str(row[name]).strip().lower())
+    if found is None:
+        raise IrregularRow(f"{name} is neither 0 nor 1, false nor true")
+    return found
+
+
+def is_missing(row: dict[str, Any], name: str) -> bool:
+    """Whether a field is not there, null, or NaN, which is a table's way to say null."""
+    value = row.get(name)
+    return value is None or (isinstance(value, float) and math.isnan(value))
+
+
+def to_dataset(
+    records: Iterable[dict[str, Any]], dropped: Counter[str], source: str = "the dataset"
+) -> Dataset:
+    """Records to a Dataset; what is not text, has no prompt or an empty response is counted, not kept.
 
     A `rejected` of None (one response only) is kept; an empty string is an empty response.
+    source: what a message calls them. Raises: JobError if no record is left.
     """
     kept = []
     for record in records:
-        if not (record["prompt"] or "").strip():
-            dropped["no prompt"] += 1
-        elif not (record["chosen"] or "").strip() or record["rejected"] == "":
-            dropped["empty response"] += 1
-        else:
-            kept.append(record)
+        try:
+            kept.append(record | _texts(record))
+        except IrregularRow as error:
+            dropped[str(error)] += 1
+    if not kept:
+        reasons = ", ".join(f"{n} times {reason!r}" for reason, n in dropped.most_common())
+        raise JobError(
+            f"no row of {source} can be used ({reasons or 'it has no rows'}): check that it is of "
+            "the kind that the config says"
+        )
     return Dataset.from_list(kept)
 
 
-def split_prompts(
-    prompts: list[str], n_train: int | None, n_test: int, seed: int
-) -> list[str | None]:
-    """Assign each row `train`, `test` or None (unused) at random, rows with one prompt together.
-
-    n_train and n_test count distinct prompts; n_train None: all that n_test leaves.
-    Raises: JobError if there are too few of them.
-    """
-    distinct = sorted(set(prompts))
-    if n_train is None:
-        n_train = max(1, len(distinct) - n_test)
-    if n_train + n_test > len(distinct):
-        raise JobError(
-            f"n_train {n_train} + n_test {n_test} is more than the {len(distinct)} distinct prompts "
-            "of the dataset: lower one of them under the task's data, or set n_train to null for all "
-            "that n_test leaves"
-        )
-    order = np.random.default_rng(seed).permutation(len(distinct))
-    part = {distinct[i]: "train" for i in order[:n_train]}
-    part.update({distinct[i]: "test" for i in order[n_train : n_train + n_test]})
-    return [part.get(prompt) for prompt in prompts]
+def _texts(record: dict[str, Any]) -> dict[str, str | None]:
+    """A record's common columns. Raises: IrregularRow with what is wrong."""
+    alone = record["rejected"] is None
+    found = {name: text(record, name) for name in COLUMNS if not (alone and name == "rejected")}
+    if not found["prompt"].strip():
+        raise IrregularRow("no prompt")
+    if not all(found[name].strip() for name in found):
+        raise IrregularRow("empty response")
+    return {**found, "rejected": None} if alone else {**found}

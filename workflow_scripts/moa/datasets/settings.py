@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from moa.runtime.settings import Flag, KindSettings, Location, Natural, Text, Whole
+from moa.runtime.settings import Flag, KindSettings, Location, Natural, PinnedPath, Text, Whole
 
 
 class DataSettings(KindSettings):
@@ -38,7 +38,7 @@ class PackagedTextData(DataSettings):
 
     kind: Literal["packaged_text"]
     """Packaged text."""
-    archive: Location = "data/llamafactory-0.9.5.tar.gz"
+    archive: PinnedPath = "data/llamafactory-0.9.5.tar.gz"
     """LLaMA-Factory's source distribution, fetched by make setup."""
     max_prompt_chars: Natural = 300
     """Longer prompts are left out."""
@@ -54,7 +54,7 @@ class TranscriptData(DataSettings):
     source: Location
     """Hub id, local folder, or .jsonl file, plain or with .gz or .xz."""
     split: Text = "train"
-    """Of a hub dataset."""
+    """Of a hub dataset or a folder; a single file has none, and all of it is read."""
     revision: Text = "main"
     """Branch, tag or commit of a hub dataset."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib import import_module
+from numbers import Real
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -58,16 +59,17 @@ def load_oracles(
 def score_all(oracles: Sequence[Oracle], prompts: list[str], responses: list[str]) -> np.ndarray:
     """Rewards of every oracle: (N, K) float64.
 
-    Raises: OracleError with the oracle's objective and the first offending prompt if one returns
-    the wrong length or a value that is not finite.
+    Raises: OracleError with the oracle's objective and what is expected if one returns no numbers, the
+    wrong number of them, or a value that is not finite (the first such prompt is named).
     """
     columns = []
     for oracle in oracles:
-        column = np.asarray(oracle.score(prompts, responses), dtype=np.float64)
+        column = _numbers(oracle.objective, oracle.score(prompts, responses))
         if column.shape != (len(prompts),):
             raise OracleError(
                 f"oracle {oracle.objective} returned shape {column.shape} for {len(prompts)} "
-                f"responses; the first prompt was {_first(prompts)}"
+                f"responses, not ({len(prompts)},), one number for each; the first prompt was "
+                f"{_first(prompts)}"
             )
         bad = np.flatnonzero(~np.isfinite(column))
         if len(bad):
@@ -78,6 +80,38 @@ def score_all(oracles: Sequence[Oracle], prompts: list[str], responses: list[str
             )
         columns.append(column)
     return np.stack(columns, axis=1)
+
+
+def _numbers(objective: str, scores: Any) -> np.ndarray:
+    """What an oracle returned as float64: of numbers in a list, an array, or tensors of any device."""
+    found: Any = None
+    try:
+        if isinstance(scores, (list, tuple)):
+            found = np.asarray([_from_tensor(score) for score in scores])
+        elif hasattr(scores, "__array__"):
+            found = np.asarray(_from_tensor(scores))
+    except ValueError:  # lists of different lengths
+        pass
+    # Text that looks like numbers is none: what made it text is not known here.
+    if found is None or (found.dtype.kind not in "biuf" and found.size):
+        raise OracleError(
+            f"oracle {objective} returned {_described(scores)}: it must return a list, an array or a "
+            "tensor with one number for each response"
+        )
+    return found.astype(np.float64)
+
+
+def _from_tensor(value: Any) -> Any:
+    """A tensor's values, which numpy cannot read where they have gradients or are bfloat16."""
+    return value.detach().cpu().double().numpy() if hasattr(value, "detach") else value
+
+
+def _described(scores: Any) -> str:
+    kind = f"a {type(scores).__name__}"
+    if isinstance(scores, (list, tuple)):
+        wrong = next((s for s in scores if not isinstance(s, Real)), None)
+        return f"{kind} that holds {wrong!r:.60}"
+    return f"{kind} of {scores.dtype}" if hasattr(scores, "dtype") else kind
 
 
 def score_in_shards(

@@ -14,7 +14,8 @@ from typing import Any, ClassVar
 import torch
 from transformers import AutoTokenizer, LlamaModel, LlamaPreTrainedModel
 
-from moa.oracles.scoring_model import Row, ScoringModel, in_float32, load_network
+from moa.oracles.scoring_model import ScoringModel, in_float32, load_network
+from moa.oracles.tokens import Row, Tokens, most_tokens
 from moa.runtime.hub_cache import snapshot
 
 REQUIRES = ("torch", "transformers")
@@ -62,15 +63,20 @@ def load(
     network = load_network(ScoreModel, folder, params["dtype"])
     in_float32(network.score_head)
 
+    tokens = Tokens(tokenizer)
+    eos = tokens.template(tokenizer.eos_token)
+
     def encode(x: str, y: str) -> Row:
-        return {"input_ids": tokenizer(render(x, y, tokenizer.eos_token))["input_ids"]}
+        ids = tokens(render(x, y, eos))["input_ids"]
+        # A tokenizer may be set to end every text with EOS, which the model card's text does not.
+        return {"input_ids": ids[:-1] if ids[-1] == tokenizer.eos_token_id else ids}
 
     return ScoringModel(
         objective,
         network,
         tokenizer,
         encode,
-        max_tokens=min(params["max_tokens"], network.config.max_position_embeddings),
+        max_tokens=most_tokens(params["max_tokens"], network),
         negate=params["negate"],
         placement=placement,
     )
@@ -80,7 +86,7 @@ def render(x: str, y: str, eos: str) -> str:
     """The text that Beaver reads; no space after the last colon and no EOS, as its model card has it.
 
     Earlier turns of x, whose marks are HH-RLHF's, become safe_rlhf's own: `USER: .. ASSISTANT:..`
-    and EOS after each earlier answer.
+    and EOS after each earlier answer. An EOS written in x or y is text (`moa.oracles.tokens`).
     """
     turns = _HUMAN.sub(f"{eos}USER: ", _ASSISTANT.sub(" ASSISTANT:", x))
     return f"BEGINNING OF CONVERSATION: USER: {turns} ASSISTANT:{y}"

@@ -16,10 +16,10 @@ import numpy as np
 import torch
 
 from moa.oracles.placement import Network, place
+from moa.oracles.tokens import Row
 from moa.runtime.errors import JobError
 
 log = logging.getLogger("moa")
-Row = dict[str, list[int]]  # what a tokenizer returns for one text or pair
 MICRO_BATCH = 64  # responses per forward pass, until memory says otherwise
 
 
@@ -119,7 +119,12 @@ class ScoringModel:
 
     def _spans(self, text: str) -> list[tuple[int, int]]:
         """First and last character of every token of a text."""
-        encoded = self._tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+        encoded = self._tokenizer(
+            text,
+            add_special_tokens=False,
+            split_special_tokens=True,
+            return_offsets_mapping=True,
+        )
         return encoded["offset_mapping"]
 
     def _forward(self, network: Network, rows: list[Row]) -> np.ndarray | None:

@@ -1,9 +1,10 @@
 """Oracle kind `sequence_classifier`: one raw logit of any sequence classification model.
 
 `template` is what the model reads, with {prompt} for x and {response} for y; with `pair_template`
-it reads the pair (template, pair_template) in its tokenizer's own form. x starts inside the first
-human turn and keeps HH-RLHF's marks between turns, so `\\n\\nHuman: {prompt} \\n\\nAssistant:` is a
-whole transcript.
+it reads the pair (template, pair_template). What the tokenizer puts around a text or a pair (`[CLS]`, BOS,
+EOS) is the model's own form and stays. A special token in a template, such as `</s>`, is that token; in x
+and y it is text (`moa.oracles.tokens`). x starts inside the first human turn and keeps HH-RLHF's marks
+between turns, so `\\n\\nHuman: {prompt} \\n\\nAssistant:` is a whole transcript.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from typing import Any
 import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from moa.oracles.scoring_model import Row, ScoringModel, in_float32, load_network
+from moa.oracles.scoring_model import ScoringModel, in_float32, load_network
+from moa.oracles.tokens import Row, Tokens, most_tokens
 from moa.runtime.errors import JobError
 from moa.runtime.hub_cache import snapshot
 
@@ -69,19 +71,18 @@ def load(
         )
     heads = [m for m in model.modules() if isinstance(m, torch.nn.Linear)]
     in_float32(next(m for m in reversed(heads) if m.out_features == labels))
-    templates = [template] if second is None else [template, second]
+    tokens = Tokens(tokenizer)
+    templates = [tokens.template(text) for text in (template, second) if text is not None]
 
     def encode(x: str, y: str) -> Row:
-        row = tokenizer(*(text.format(prompt=x, response=y) for text in templates))
-        return {name: row[name] for name in row if name != "attention_mask"}
+        return tokens(*(text.format(prompt=x, response=y) for text in templates))
 
-    positions = getattr(model.config, "max_position_embeddings", params["max_tokens"])
     return ScoringModel(
         objective,
         Logit(model, params["index"]),
         tokenizer,
         encode,
-        max_tokens=min(params["max_tokens"], positions, tokenizer.model_max_length),
+        max_tokens=min(most_tokens(params["max_tokens"], model), tokenizer.model_max_length),
         negate=params["negate"],
         placement=placement,
     )

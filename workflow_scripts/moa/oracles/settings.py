@@ -10,7 +10,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from moa.runtime.settings import Flag, KindSettings, Location, Text, Whole
+from moa.runtime.settings import Flag, KindSettings, Location, PinnedPath, Text, Whole
 
 Tokens = Annotated[Whole, Field(ge=8)]
 Template = Annotated[Text, Field(pattern=r"^([^{}]|\{prompt\}|\{response\})*$")]
@@ -33,7 +33,7 @@ class EmbeddingHeadOracle(KindSettings):
 
     kind: Literal["embedding_head"]
     """A head fitted in the workflow."""
-    archive: Location = "data/llamafactory-0.9.5.tar.gz"
+    archive: PinnedPath = "data/llamafactory-0.9.5.tar.gz"
     """LLaMA-Factory's source distribution, fetched by make setup."""
     max_tokens: Tokens = 128
     """Of each text."""
@@ -90,7 +90,7 @@ class PythonCallableOracle(KindSettings):
     kind: Literal["python_callable"]
     """A Python function."""
     callable: Annotated[Text, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
-    """A function f(prompts, responses) -> floats that the job can import.
+    """A function f(prompts, responses) that the job can import; it returns one number per response.
 
     Mend: write package.module:function."""
     version: Text

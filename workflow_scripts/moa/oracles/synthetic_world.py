@@ -9,6 +9,7 @@ import numpy as np
 
 from moa.datasets import world
 from moa.oracles.pairs import Pair
+from moa.runtime.errors import JobError
 
 REQUIRES: tuple[str, ...] = ()
 best_points = world.best_points
@@ -19,17 +20,26 @@ class SyntheticOracle:
 
     def __init__(self, objective: str) -> None:
         if objective not in world.OBJECTIVES:
-            raise ValueError(
-                f"the synthetic world has no objective {objective!r}: "
-                f"choose among {', '.join(world.OBJECTIVES)}"
+            raise JobError(
+                f"oracle {objective}: the synthetic world has no such objective; name it one of "
+                f"{', '.join(world.OBJECTIVES)}, or give it an oracle of another kind"
             )
         self.objective = objective
         self._column = world.OBJECTIVES.index(objective)
 
     def score(self, prompts: list[str], responses: list[str]) -> np.ndarray:
-        """(N,) rewards; an empty response has no words of any kind, hence 0."""
+        """(N,) rewards; an empty response has no words of any kind, hence 0.
+
+        Raises: JobError if a prompt is none of the world's requests.
+        """
         pairs = zip(prompts, responses, strict=True)
-        return np.array([world.rewards(x, y)[self._column] for x, y in pairs])
+        try:
+            return np.array([world.rewards(x, y)[self._column] for x, y in pairs])
+        except ValueError as error:
+            raise JobError(
+                f"oracle {self.objective}: {error}; the kind synthetic_world rewards answers to the "
+                "requests of the data kind synthetic_world alone, so give it an oracle of another kind"
+            ) from None
 
 
 def load(objective: str, params: dict[str, Any], entry: Path | None) -> SyntheticOracle:

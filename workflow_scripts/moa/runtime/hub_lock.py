@@ -17,6 +17,7 @@ from moa.runtime.yaml_files import RepeatedKey, read_yaml
 LOCK = Path(__file__).resolve().parents[3] / "config" / "revisions.lock.yaml"
 PREFETCH = "on a machine with internet run `snakemake --profile slurm prefetch` (same --configfile)"
 ROW_FILES = (".jsonl", ".jsonl.gz", ".jsonl.xz")  # what a dataset can be in place of a repository
+WHOLE_FILE = "train"  # the one split that a single file has, all of it; also the default
 RepoType = Literal["model", "dataset"]
 # repository type -> repository -> revision -> {commit, files: {path: {size, sha256 or git_blob}}}
 Lock = dict[str, dict[str, dict[str, dict[str, Any]]]]
@@ -38,14 +39,15 @@ class LockError(ValueError):
 
 
 def is_local(value: str, repo_type: RepoType) -> bool:
-    """Whether a value names a folder (or, for a dataset, a file of rows) and so no hub repository.
+    """Whether a value names a folder (or, for a dataset, a file) and so no hub repository.
 
-    What cannot be a repository's name, `owner/name`, is a path even if nothing is there yet.
+    What cannot be a repository's name, `owner/name`, is a path even if nothing is there yet, and so is a
+    file of rows.
     """
     return (
         Path(value).is_dir()
         or not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", value)
-        or (repo_type == "dataset" and value.endswith(ROW_FILES))
+        or (repo_type == "dataset" and (value.endswith(ROW_FILES) or Path(value).is_file()))
     )
 
 

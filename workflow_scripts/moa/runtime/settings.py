@@ -50,6 +50,8 @@ Share = Annotated[Number, Field(ge=0, lt=1)]
 Text = Annotated[str, Strict(), Field(min_length=1)]
 Location = Annotated[Text, AfterValidator(_expanded)]  # a path, or the name of a hub repository
 Flag = Annotated[bool, Strict()]
+PINNED = "pinned in code"  # marks a path whose file the code refuses if it is another than it knows
+PinnedPath = Annotated[Location, PINNED]
 Placement = Literal["same_gpu", "second_gpu", "cpu_offload"]
 
 

@@ -25,14 +25,19 @@ class Encoder:
     def __init__(self, max_tokens: int) -> None:
         from transformers import AutoModel, AutoTokenizer
 
+        from moa.oracles.tokens import most_tokens
+
         folder = package_file(PACKAGE, FOLDER)
         self._tokenizer = AutoTokenizer.from_pretrained(folder)
         self._model = AutoModel.from_pretrained(folder).eval()
-        self._max_tokens = max_tokens
+        self._max_tokens = most_tokens(max_tokens, self._model)
         self._memo: OrderedDict[str, np.ndarray] = OrderedDict()
 
     def embed(self, texts: list[str]) -> np.ndarray:
-        """(N, 384) float32. Texts are cut at `max_tokens`; an empty one has an embedding too."""
+        """(N, 384) float32; an empty text has an embedding too.
+
+        Texts are cut at `max_tokens`, or at what the model has positions for.
+        """
         wanted = dict.fromkeys(texts)
         found = {text: self._memo[text] for text in wanted if text in self._memo}
         new = sorted((text for text in wanted if text not in found), key=len)  # little padding
@@ -50,7 +55,12 @@ class Encoder:
         import torch
 
         batch = self._tokenizer(
-            texts, padding=True, truncation=True, max_length=self._max_tokens, return_tensors="pt"
+            texts,
+            padding=True,
+            truncation=True,
+            max_length=self._max_tokens,
+            split_special_tokens=True,  # `[SEP]` in a text is text
+            return_tensors="pt",
         )
         with torch.inference_mode():
             hidden = self._model(**batch).last_hidden_state
