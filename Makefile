@@ -17,7 +17,7 @@ quote = '$(subst ','\'',$(1))'
 MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs
 READY := $(VENV)/.ready $(if $(wildcard requirements-$(SCALE).lock),$(VENV)/.ready-$(SCALE))
 
-.PHONY: help setup run rehearsal status efficiency adopt gc test test-all lint format docs config-docs clean
+.PHONY: help setup run check rehearsal status efficiency adopt gc test test-all lint format docs config-docs clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ $(VENV)/.ready-%: requirements-%.lock $(VENV)/.ready
 
 run: setup ## CONFIG's pipeline, from data to figures and tables, or only TARGET and what it needs
 	$(BIN)/snakemake --profile profiles/local --cores $(CORES) --configfile $(call quote,$(CONFIG)) -- $(TARGET)
+
+check: setup ## whether CONFIG's base, tokenizer, oracles and data work together, before anything is trained
+	$(BIN)/snakemake --profile profiles/local --cores $(CORES) --configfile $(call quote,$(CONFIG)) -- check
 
 rehearsal: setup ## the paper's run on tiny made-up models and data
 	$(BIN)/python workflow_scripts/make_rehearsal.py --out data/rehearsal

@@ -21,6 +21,7 @@ include: "rules/evaluate.smk"
 include: "rules/figures.smk"
 include: "rules/report.smk"
 include: "rules/views.smk"
+include: "rules/check.smk"
 
 
 rule all:

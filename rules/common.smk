@@ -1,5 +1,6 @@
 # Validate the config, plan the entries, and the few helpers that all rules share.
 
+import json
 import os
 import shlex
 import signal

@@ -7,6 +7,8 @@ from functools import cache
 from moa.workflow.origins import Origin, record, sign_views
 from moa.workflow.views import outdated_notes, show_views
 
+ORIGIN = Origin.of(Path(workflow.configfiles[-1]), SETTINGS, Path.cwd())
+
 
 @cache
 def begin_run():
@@ -14,9 +16,8 @@ def begin_run():
     if not (workflow.is_main_process and makes_something()):
         return
     root = Path.cwd()
-    origin = Origin.of(Path(workflow.configfiles[-1]), SETTINGS, root)
-    record(PLAN, origin, STORE)
-    if replaced := sign_views(PLAN, origin, root):
+    record(PLAN, ORIGIN, STORE)
+    if replaced := sign_views(PLAN, ORIGIN, root):
         print(replaced, file=sys.stderr)
     show_views(PLAN, STORE, root)
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, Strict
 
-from moa.runtime.settings import Flag, KindSettings, Location, PinnedPath, Text, Whole
+from moa.runtime.settings import Flag, KindSettings, Location, PinnedPath, Settings, Text, Whole
 
+MaybeEmpty = Annotated[str, Strict()]
 Tokens = Annotated[Whole, Field(ge=8)]
 Template = Annotated[Text, Field(pattern=r"^([^{}]|\{prompt\}|\{response\})*$")]
 
@@ -95,6 +96,17 @@ class PythonCallableOracle(KindSettings):
     Mend: write package.module:function."""
     version: Text
     """Changes when the function does; part of the key."""
+
+
+class PairSettings(Settings):
+    """Two responses whose order nobody doubts, to try an oracle's sign on: `make check`."""
+
+    prompt: Text
+    """What was asked."""
+    better: MaybeEmpty
+    """The response that the objective prefers."""
+    worse: MaybeEmpty
+    """The other one; it may be empty."""
 
 
 AnyOracle = Annotated[

@@ -9,7 +9,7 @@ from typing import Any
 
 from moa.preferences import evaluation_vectors
 from moa.runtime.settings import OperationSettings, Settings
-from moa.training.bases.settings import PackagedGGUFBase, ScratchLlamaBase
+from moa.training.bases.settings import PackagedGGUFBase, ScratchBase
 from moa.training.settings import OnlineSettings, OptimizerSettings
 from moa.workflow.schema import TaskSettings
 
@@ -36,6 +36,15 @@ def check_oracles(task: TaskSettings, where: str, mistakes: list[str]) -> None:
             mistakes.append(
                 f"{here}: the kind {oracle.kind} reads the texts of data of kind {read}, and the task's "
                 f"is {task.data.kind}; choose another kind"
+            )
+
+
+def check_pairs(task: TaskSettings, where: str, mistakes: list[str]) -> None:
+    """Pairs of known order are of the task's objectives."""
+    for name in task.pairs:
+        if name not in task.objectives:
+            mistakes.append(
+                f"{where}.pairs.{name}: no such objective; the task has {', '.join(task.objectives)}"
             )
 
 
@@ -67,7 +76,7 @@ def check_paper(
 
 def check_base(base: Settings, where: str, mistakes: list[str]) -> None:
     """What a base that is trained here must be for its model to exist."""
-    if not isinstance(base, ScratchLlamaBase):
+    if not isinstance(base, ScratchBase):
         return
     if base.hidden_size % (2 * base.heads):
         mistakes.append(

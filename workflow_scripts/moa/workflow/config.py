@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from moa.datasets.settings import DataSettings
 from moa.evaluation.settings import MetricsSettings
 from moa.models.settings import GenerationSettings, GenerationStage, LoraSettings, PromptSettings
+from moa.oracles.pairs import Pair
 from moa.runtime.errors import ConfigError
 from moa.runtime.settings import KindSettings, OperationSettings, Settings
 from moa.runtime.yaml_files import read_yaml
@@ -35,6 +36,7 @@ from moa.workflow.checks import (
     check_base,
     check_batches,
     check_oracles,
+    check_pairs,
     check_paper,
     check_processes,
     check_test_prompts,
@@ -94,6 +96,7 @@ class Task:
     objectives: list[str]
     data: DataSettings
     oracles: dict[str, KindSettings]
+    pairs: dict[str, list[Pair]]
     vectors: list[list[float]]
     policy: PolicySettings
     sft: SFTStage
@@ -171,6 +174,7 @@ def _task(
     }
     policy, sft = sections["policy"], sections["sft"]
     check_oracles(task, where, mistakes)
+    check_pairs(task, where, mistakes)
     check_test_prompts(task, where, mistakes)
     check_paper(task, papers, where, mistakes)
     if not isinstance(policy, PolicySettings) or not isinstance(sft, SFTSettings):
@@ -207,6 +211,9 @@ def _task(
         objectives=list(task.objectives),
         data=task.data,
         oracles={o: task.oracles[o] for o in task.objectives},
+        pairs={
+            o: [Pair(p.prompt, p.better, p.worse) for p in pairs] for o, pairs in task.pairs.items()
+        },
         vectors=vectors,
         policy=policy,
         sft=SFTStage(**dict(sft), **prompts),

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field
 from moa.datasets.settings import AnyData
 from moa.evaluation.settings import MetricsSettings
 from moa.models.settings import GenerationSettings, LoraSettings, PromptSettings
-from moa.oracles.settings import AnyOracle
+from moa.oracles.settings import AnyOracle, PairSettings
 from moa.runtime.settings import Location, Number, OperationSettings, Settings, Text, Whole
 from moa.training.bases.settings import AnyBase
 from moa.training.settings import ExpertSettings, OnlineSettings, RiCSettings, SFTSettings
@@ -105,6 +105,9 @@ class TaskSettings(Sections):
     paper: Text | None = None
     """Whose numbers of config/paper_numbers.yaml stand beside ours in the tables; null for none. They stand
     beside runs that a method names, and whose `overrides` change nothing else."""
+    pairs: dict[Objective, tuple[PairSettings, ...]] = {}
+    """By objective, pairs of responses of known order on which `make check` tries its oracle's sign, in
+    place of the built-in ones for helpfulness, harmlessness and humor; [] for none."""
     policy: PolicyOverrides = PolicyOverrides()
     """Keys that differ for this task."""
 
