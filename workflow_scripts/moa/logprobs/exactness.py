@@ -64,7 +64,7 @@ def tree_is_exact(model: Any, layout: Layout) -> bool:
 
 def _obstacle(model: Any, layout: Layout) -> str | None:
     """Why a tree of this layout would not be exact, or None."""
-    if not _sees_all(model.config, layout.longest):
+    if not sees_all(model.config, layout.longest):
         return f"in rows of {layout.longest} tokens some layers see only the nearest tokens"
     tokens = model.get_input_embeddings().num_embeddings
     ids = torch.randint(tokens, (layout.longest,), generator=torch.Generator().manual_seed(0))
@@ -99,7 +99,7 @@ def rounding(model: Any, tokens: int) -> float:
     return max(ROUNDING[dtype] for dtype in dtypes if dtype in ROUNDING) * (tokens + 3) ** 0.5
 
 
-def _sees_all(config: Any, length: int) -> bool:
+def sees_all(config: Any, length: int) -> bool:
     """Whether every attention layer sees all of a row of `length` tokens that stands before a token."""
     eager = copy(config)
     eager._attn_implementation = "eager"  # the one whose masks are written out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pandas as pd
 import torch
 
 from moa.logprobs import tree_logprobs
-from moa.logprobs.exactness import rounding
+from moa.logprobs.exactness import rounding, sees_all
 from moa.logprobs.rows import completion_logprobs
 from moa.models.policies import add_adapter, load_policy, load_tokenizer
 from moa.models.prompts import encode, split_prefix, truncate_prompt
@@ -49,7 +50,7 @@ def check_policy(
     shown = build_prompt(prompts[0], objectives, corners[0], asked.decimals)
     example = tokenize_example(shown, rows["chosen"].iloc[0], tokenizer, asked.max_new_tokens)
     checks.append(_trees(model, tokenizer, rows, prompts, corners, objectives, asked))
-    checks.append(_positions(model, asked))
+    checks += [_positions(model, asked), _window(model, asked)]
     try:
         adapted = add_adapter(model, lora, seed=0)
         found = sorted({name.rsplit(".", 1)[-1] for name in adapted.targeted_module_names})
@@ -117,4 +118,19 @@ def _positions(model: Any, asked: PromptSettings) -> Check:
         f"{needed} needed for a prompt and its response, of {there}",
         needed <= there,
         "Lower policy.max_prompt_tokens or policy.max_new_tokens",
+    )
+
+
+def _window(model: Any, asked: PromptSettings) -> Check:
+    needed = asked.max_prompt_tokens + asked.max_new_tokens
+    if sees_all(model.config, needed):
+        return Check("attention", f"every layer sees all {needed} tokens")
+    window = bisect_left(range(1, needed), True, key=lambda n: not sees_all(model.config, n))
+    return Check(
+        "attention",
+        f"some layers see only the nearest {window} of {needed} tokens, so the start of a prompt is read "
+        "at second hand, and each response is scored in a row of its own, exactly but slower",
+        "fails",
+        "Take a base that attends to the whole row, or lower policy.max_prompt_tokens or "
+        "policy.max_new_tokens",
     )
