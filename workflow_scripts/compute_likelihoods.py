@@ -32,7 +32,7 @@ def main(job: Job) -> None:
     n_prompts = job.params["decodability_prompts"]
     first = [rows.head(n_prompts) for _, rows in responses.groupby("vector")]
     prompts = [
-        truncate_prompt(x, objectives, tokenizer, settings.max_prompt_tokens)
+        truncate_prompt(x, objectives, tokenizer, settings.max_prompt_tokens, settings.decimals)
         for x in first[0]["prompt"]
     ]
     by_prompt = zip(*(rows["ids"] for rows in first), strict=True)

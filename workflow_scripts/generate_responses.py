@@ -27,7 +27,9 @@ def main(job: Job) -> None:
     tokenizer = load_tokenizer(job.inputs["base"])
     policy = load_conditioned(job.inputs, job.params)
     test = read_split(job.inputs["data"], "test")
-    rows = distinct_prompts(test, objectives, tokenizer, settings.max_prompt_tokens)
+    rows = distinct_prompts(
+        test, objectives, tokenizer, settings.max_prompt_tokens, settings.decimals
+    )
     sampling = Sampling.of(settings, tokenizer, settings.batch_size)
     bar = Progress(len(vectors) * len(rows), job.name, "responses")
 

@@ -34,7 +34,9 @@ def main(job: Job) -> None:
     metrics = train_expert(
         model,
         tokenizer,
-        distinct_prompts(data, objectives, tokenizer, settings.max_prompt_tokens),
+        distinct_prompts(
+            data, objectives, tokenizer, settings.max_prompt_tokens, settings.decimals
+        ),
         objectives,
         oracle,
         RewardScale.read(job.inputs["oracle_stats"], [objective]),

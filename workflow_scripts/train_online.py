@@ -32,7 +32,9 @@ def main(job: Job) -> None:
     trainer = OnlineTrainer(
         model=add_adapter(policy, lora, job.seed),
         tokenizer=tokenizer,
-        rows=distinct_prompts(data, objectives, tokenizer, settings.max_prompt_tokens),
+        rows=distinct_prompts(
+            data, objectives, tokenizer, settings.max_prompt_tokens, settings.decimals
+        ),
         oracles=load_oracles(
             objectives, job.params["oracles"], job.inputs, job.operation.oracle_placement
         ),

@@ -78,6 +78,13 @@ def test_the_weight_block_survives_truncation(tokenizer):
     assert tokenizer.decode(ids, skip_special_tokens=True) == f"Human: {cut}{block}"
 
 
+def test_the_weight_blocks_own_decimals_are_counted(tokenizer):
+    for decimals in (2, 4):
+        cut = truncate_prompt("first words. " * 60 + X, OBJECTIVES, tokenizer, 60, decimals)
+        (ids,) = encode([build_prompt(cut, OBJECTIVES, [0.5, 0.5], decimals)], tokenizer)
+        assert 50 < len(ids) <= 60
+
+
 def test_prompts_that_differ_in_w_share_their_tokens_up_to_it(tokenizer):
     weights = ([0.0, 1.0], [0.3, 0.7], [1.0, 0.0])
     ids = [torch.tensor(tokenizer(build_prompt(X, OBJECTIVES, w))["input_ids"]) for w in weights]

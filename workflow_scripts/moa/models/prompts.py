@@ -16,21 +16,26 @@ MOST_UNKNOWN = 0.01  # the share of all prompts' tokens that a tokenizer may fai
 
 
 def truncate_prompt(
-    x: str, objectives: Sequence[str], tokenizer: PreTrainedTokenizerBase, max_tokens: int
+    x: str,
+    objectives: Sequence[str],
+    tokenizer: PreTrainedTokenizerBase,
+    max_tokens: int,
+    decimals: int = 2,
 ) -> str:
     """Cut the front of x so that G(x, w) has at most max_tokens tokens; never the weight block.
 
+    decimals: of the weights.
     Raises: ValueError if the weight block alone is too long.
     """
     even = uniform(len(objectives))
-    if len(tokenizer(build_prompt(x, objectives, even))["input_ids"]) <= max_tokens:
+    if len(tokenizer(build_prompt(x, objectives, even, decimals))["input_ids"]) <= max_tokens:
         return x
-    room = max_tokens - len(tokenizer(build_prompt("", objectives, even))["input_ids"])
+    room = max_tokens - len(tokenizer(build_prompt("", objectives, even, decimals))["input_ids"])
     offsets = tokenizer(x, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
     # Cutting changes how the seam is tokenised, so cut a little more until it really fits.
     for keep in range(min(room, len(offsets)), 0, -1):
         cut = x[offsets[-keep][0] :].lstrip()
-        if len(tokenizer(build_prompt(cut, objectives, even))["input_ids"]) <= max_tokens:
+        if len(tokenizer(build_prompt(cut, objectives, even, decimals))["input_ids"]) <= max_tokens:
             return cut
     raise ValueError(
         f"max_prompt_tokens is {max_tokens}, less than the weight block of {list(objectives)} needs: "
@@ -43,6 +48,7 @@ def distinct_prompts(
     objectives: Sequence[str],
     tokenizer: PreTrainedTokenizerBase,
     max_prompt_tokens: int,
+    decimals: int = 2,
 ) -> list[dict[str, Any]]:
     """One row per distinct prompt: `prompt_id`, `prompt` (raw, for oracles) and `x` (cut to fit).
 
@@ -55,7 +61,7 @@ def distinct_prompts(
         {
             "prompt_id": i,
             "prompt": prompt,
-            "x": truncate_prompt(prompt, objectives, tokenizer, max_prompt_tokens),
+            "x": truncate_prompt(prompt, objectives, tokenizer, max_prompt_tokens, decimals),
         }
         for i, prompt in sorted(distinct.items())
     ]

@@ -141,7 +141,9 @@ class RiC:
         for prompt, response, goal in zip(
             rows["prompt"], rows["response"], rows[self.rewards].to_numpy(), strict=True
         ):
-            x = truncate_prompt(prompt, self.objectives, self.tokenizer, s.max_prompt_tokens)
+            x = truncate_prompt(
+                prompt, self.objectives, self.tokenizer, s.max_prompt_tokens, s.decimals
+            )
             text = build_goal_prompt(x, self.objectives, goal)
             examples.append(tokenize_example(text, response, self.tokenizer, s.max_new_tokens))
         return examples
@@ -179,6 +181,7 @@ class RiC:
             self.objectives,
             self.tokenizer,
             self.settings.max_prompt_tokens,
+            self.settings.decimals,
         )
         bar = Progress(len(rows), f"RiC round {n} samples", "responses")
 

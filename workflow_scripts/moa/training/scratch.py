@@ -44,7 +44,7 @@ def train_from_scratch(
         model,
         tokenizer,
         examples,
-        settings.model_copy(update={"micro_batch_size": settings.batch_size}),
+        settings,
         "float32",
         TrainingRun(
             out.parent / "checkpoints",

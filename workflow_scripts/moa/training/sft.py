@@ -71,7 +71,9 @@ def conditioned_examples(
             k = int(rng.choice(len(objectives), p=w / w.sum()))
             candidates = [y for y in (row["chosen"], row["rejected"]) if y]
             response = candidates[int(np.argmax([scores[k] for scores in row["rewards"]]))]
-        x = truncate_prompt(row["prompt"], objectives, tokenizer, settings.max_prompt_tokens)
+        x = truncate_prompt(
+            row["prompt"], objectives, tokenizer, settings.max_prompt_tokens, settings.decimals
+        )
         prompt = build_prompt(x, objectives, list(w), settings.decimals)
         prompts.append(prompt)
         examples.append(tokenize_example(prompt, response, tokenizer, settings.max_new_tokens))

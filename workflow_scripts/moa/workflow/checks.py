@@ -83,6 +83,7 @@ def check_base(base: Settings, where: str, mistakes: list[str]) -> None:
             f"{where}: hidden_size {base.hidden_size} is no multiple of twice heads {base.heads}, as "
             "rotary positions need; change one of them"
         )
+    check_batches(base, where, mistakes)
 
 
 def packages(operation: OperationSettings, base: Settings) -> list[str]:

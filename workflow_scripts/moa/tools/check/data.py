@@ -24,7 +24,10 @@ def check_data(
     counts = ", ".join(f"{n} {split}" for split, n in by_split.items())
     prompts = frame["prompt"].drop_duplicates().tolist()
     checks = [Check("prompts", counts), _readable(prompts, objectives, tokenizer)]
-    cut = [truncate_prompt(x, objectives, tokenizer, asked.max_prompt_tokens) != x for x in prompts]
+    cut = [
+        truncate_prompt(x, objectives, tokenizer, asked.max_prompt_tokens, asked.decimals) != x
+        for x in prompts
+    ]
     checks.append(_share("prompts cut at the front", cut, "policy.max_prompt_tokens"))
     responses = frame.loc[frame["split"] == "train", "chosen"].tolist()
     lengths = map(len, tokenizer(responses, add_special_tokens=False)["input_ids"])

@@ -44,7 +44,7 @@ def check_policy(
     k = len(objectives)
     corners = [[float(i == j) for j in range(k)] for i in range(k)]
     prompts = [
-        truncate_prompt(x, objectives, tokenizer, asked.max_prompt_tokens)
+        truncate_prompt(x, objectives, tokenizer, asked.max_prompt_tokens, asked.decimals)
         for x in rows["prompt"].head(PROMPTS)
     ]
     shown = build_prompt(prompts[0], objectives, corners[0], asked.decimals)
