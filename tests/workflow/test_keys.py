@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from moa.runtime.errors import NotInstalled
+from moa.workflow.config import resolve
 from moa.workflow.keys import (
     canonical_json,
     code_files,
@@ -15,8 +16,10 @@ from moa.workflow.keys import (
     files_digest,
     library_versions,
 )
+from moa.workflow.plan import Plan
 from support.checkouts import copy_repo, edited, planned
 from support.paths import SCRIPTS
+from support.tiny_store import tiny_config
 
 SPEC = {
     "stage": "online",
@@ -243,3 +246,13 @@ def test_another_seed_shares_nothing_that_depends_on_it(checkout):
         *("sft", "online", "expert", "ric", "generate", "score", "likelihoods"),
         *AFTER_TRAINING,
     }
+
+
+def test_the_version_of_the_package_that_a_base_comes_in_counts(tmp_path):
+    def versions(package):
+        base = {"kind": "packaged_gguf", "package": package, "file": "a.gguf"}
+        policy = {**tiny_config(tmp_path)["policy"], "base": base}
+        plan = Plan(resolve(tiny_config(tmp_path, policy=policy)), "not installed")
+        return plan.shared["safety"]["base"].spec["versions"]
+
+    assert "pandas" in versions("pandas") and "pandas" not in versions("numpy")

