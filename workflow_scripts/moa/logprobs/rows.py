@@ -7,6 +7,8 @@ from typing import Any
 
 import torch
 
+from moa.logprobs.head import token_logprobs
+
 
 def sequence_logprobs(
     model: Any,
@@ -25,16 +27,17 @@ def sequence_logprobs(
     if len(columns) == 0:
         columns = torch.zeros(1, dtype=torch.long, device=input_ids.device)
     positions = (attention_mask.long().cumsum(dim=1) - 1).clamp(min=0)
-    logits = model(
-        input_ids=input_ids,
-        attention_mask=attention_mask,
-        position_ids=positions,
-        use_cache=False,
-        logits_to_keep=columns,
-    ).logits.float()
-    targets = input_ids[:, 1:][:, columns]
-    logps = logits.gather(2, targets[:, :, None])[:, :, 0] - logits.logsumexp(dim=2)
-    return torch.where(scored[:, columns], logps, 0.0).sum(dim=1)
+    inputs = {
+        "input_ids": input_ids,
+        "attention_mask": attention_mask,
+        "position_ids": positions,
+        "logits_to_keep": columns,
+    }
+    scored = scored[:, columns]
+    row, column = scored.nonzero(as_tuple=True)
+    targets = input_ids[row, columns[column] + 1]
+    logps = token_logprobs(model, inputs, (row, column), targets)
+    return logps.new_zeros(scored.shape).index_put((row, column), logps).sum(dim=1)
 
 
 def completion_logprobs(

@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 
+from moa.logprobs.head import token_logprobs
 from moa.logprobs.layout import Layout
 
 
@@ -55,16 +56,15 @@ def tree_pass(
     mask.masked_fill_(~allowed[:, None], torch.finfo(dtype).min)
 
     columns, source = layout.predicting()
-    logits = model(
-        input_ids=ids.to(device),
-        attention_mask=mask.to(device),
-        position_ids=positions.to(device),
-        use_cache=False,
-        logits_to_keep=columns.to(device),
-    ).logits.float()
+    inputs = {
+        "input_ids": ids.to(device),
+        "attention_mask": mask.to(device),
+        "position_ids": positions.to(device),
+        "logits_to_keep": columns.to(device),
+    }
     spans = layout.response_columns()
-    targets, scored = ids[:, spans].to(device), valid[:, spans].to(device)
-    source = source.to(device)
-    rows = torch.arange(n_b, device=device)[:, None, None, None]
-    logps = logits[rows, source[None], targets] - logits.logsumexp(dim=2)[:, source]
-    return torch.where(scored, logps, 0.0).sum(dim=3)
+    b, c, r, t = (part.to(device) for part in valid[:, spans].nonzero(as_tuple=True))
+    targets = ids[:, spans].to(device)[b, c, r, t]
+    logps = token_logprobs(model, inputs, (b, source.to(device)[c, r, t]), targets)
+    table = logps.new_zeros(n_b, layout.n_c, layout.n_r, layout.len_r)
+    return table.index_put((b, c, r, t), logps).sum(dim=3)
