@@ -6,9 +6,9 @@ hidden states is taken while the block is there, so that no block is made twice:
 
     d log p(v | h) / dh = W_v - softmax(W h) W
 
-This holds for a head that is one frozen linear layer and whose output is the logits. Whether a model's is,
-is seen by one pass of a few tokens; elsewhere (logits that are scaled or capped, a trained head) the model's
-own logits are taken.
+This holds for a head that is one frozen linear layer and whose output is the logits. Whether a model's is is
+seen by one pass of a few tokens; elsewhere (logits that are scaled or capped, a trained head) the logits are
+the model's own, whole.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def _without_logits(head: torch.nn.Linear) -> Iterator[list[torch.Tensor]]:
         given.append(hidden)
         return hidden[..., :1]
 
-    head.forward = keep  # type: ignore[method-assign]
+    head.forward = keep  # type: ignore[assignment, method-assign]
     try:
         yield given
     finally:

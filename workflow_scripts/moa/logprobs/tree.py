@@ -63,8 +63,8 @@ def tree_pass(
         "logits_to_keep": columns.to(device),
     }
     spans = layout.response_columns()
-    b, c, r, t = (part.to(device) for part in valid[:, spans].nonzero(as_tuple=True))
-    targets = ids[:, spans].to(device)[b, c, r, t]
-    logps = token_logprobs(model, inputs, (b, source.to(device)[c, r, t]), targets)
+    scored = valid[:, spans].to(device).nonzero(as_tuple=True)  # prompt, condition, response, token
+    targets = ids[:, spans].to(device)[scored]
+    logps = token_logprobs(model, inputs, (scored[0], source.to(device)[scored[1:]]), targets)
     table = logps.new_zeros(n_b, layout.n_c, layout.n_r, layout.len_r)
-    return table.index_put((b, c, r, t), logps).sum(dim=3)
+    return table.index_put(scored, logps).sum(dim=3)
