@@ -6,9 +6,8 @@ hidden states is taken while the block is there, so that no block is made twice:
 
     d log p(v | h) / dh = W_v - softmax(W h) W
 
-This holds for a head that is one frozen linear layer and whose output is the logits. Whether a model's is is
-seen by one pass of a few tokens; elsewhere (logits that are scaled or capped, a trained head) the logits are
-the model's own, whole.
+This holds for a head that is one frozen linear layer and whose output is the logits, which one pass of a
+few tokens shows. Elsewhere (logits that are scaled or capped, a trained head) the logits are taken whole.
 """
 
 from __future__ import annotations
