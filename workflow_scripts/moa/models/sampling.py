@@ -12,8 +12,8 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
-from transformers import DynamicCache
 
+from moa.models.decoding import Rows
 from moa.runtime.errors import JobError
 
 NEXT_TURN_MARKERS = ("Human:", "Assistant:")
@@ -116,94 +116,47 @@ def generate(
             f"streams has shape {streams.shape} for {len(prompt_ids)} prompts "
             f"of {sampling.max_new_tokens} new tokens"
         )
-    was_training = model.training
-    model.eval()
-    order = sorted(range(len(prompt_ids)), key=lambda i: len(prompt_ids[i]))
-    results: list[list[torch.Tensor]] = [[] for _ in prompt_ids]
-    try:
-        for start in range(0, len(order), sampling.batch_size):
-            chosen = order[start : start + sampling.batch_size]
-            sampled = _generate_batch(
-                model,
-                [prompt_ids[i] for i in chosen],
-                streams[chosen, :, : sampling.max_new_tokens],
-                sampling,
-            )
-            for i, responses in zip(chosen, sampled, strict=True):
-                results[i] = responses
-    finally:
-        model.train(was_training)
-    return results
-
-
-def _generate_batch(
-    model: Any, prompts: list[torch.Tensor], streams: np.ndarray, sampling: Sampling
-) -> list[list[torch.Tensor]]:
-    eos, pad = sampling.eos_token_id, sampling.pad_token_id
+    samples, max_new = streams.shape[1], sampling.max_new_tokens
     device = next(model.parameters()).device
-    n_samples, max_new = streams.shape[1], streams.shape[2]
-    width = max(len(p) for p in prompts)
-    ids = torch.full((len(prompts), width), pad, dtype=torch.long)
-    mask = torch.zeros(len(prompts), width, dtype=torch.long)
-    for row, prompt in enumerate(prompts):
-        ids[row, width - len(prompt) :] = prompt
-        mask[row, width - len(prompt) :] = 1
-    ids, mask = ids.to(device), mask.to(device)
-
-    cache = DynamicCache()
-    output = model(
-        input_ids=ids,
-        attention_mask=mask,
-        position_ids=(mask.cumsum(dim=1) - 1).clamp(min=0),
-        past_key_values=cache,
-        use_cache=True,
-        logits_to_keep=1,
-    )
-    cache.batch_repeat_interleave(n_samples)
-    mask = mask.repeat_interleave(n_samples, dim=0)
-    logits = output.logits[:, -1].repeat_interleave(n_samples, dim=0)
-    uniforms = torch.from_numpy(streams.reshape(-1, max_new)).to(device)
-    tokens = torch.full((len(uniforms), max_new), pad, dtype=torch.long, device=device)
+    # Longest first: whatever is admitted later fits into the columns of what is there.
+    order = sorted(range(len(prompt_ids)), key=lambda i: -len(prompt_ids[i]))
+    prompts = [prompt_ids[i] for i in order]
+    uniforms = torch.from_numpy(streams[order].reshape(-1, streams.shape[2])).to(device)
+    tokens = torch.empty(len(uniforms), max_new, dtype=torch.long, device=device)
     lengths = torch.full((len(uniforms),), max_new, dtype=torch.long, device=device)
-    alive = torch.arange(len(uniforms), device=device)  # rows still decoded, in cache order
-    going = torch.ones(len(uniforms), dtype=torch.bool, device=device)
 
-    for step in range(max_new):
+    def draw(
+        responses: torch.Tensor, steps: torch.Tensor, logits: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         try:
             drawn = sample_tokens(
-                logits, uniforms[alive, step], sampling.temperature, sampling.top_p
+                logits, uniforms[responses, steps], sampling.temperature, sampling.top_p
             )
         except NoDistribution as error:
-            prompt = prompts[int(alive[error.rows[0]]) // n_samples]
+            at = error.rows[0]
+            prompt = sampling.shown(prompts[int(responses[at]) // samples].tolist())
             raise JobError(
-                f"the policy's logits after {sampling.shown(prompt.tolist())!r} and {step} sampled tokens "
+                f"the policy's logits after {prompt!r} and {int(steps[at])} sampled tokens "
                 "are NaN or infinite, so no token can be drawn: its weights are not finite, or it "
                 "overflows its dtype. Train it again with a lower learning rate, or use float32"
             ) from error
-        drawn = torch.where(going, drawn, pad)
-        tokens[alive, step] = drawn
-        ended = going & (drawn == eos)
-        lengths[alive[ended]] = step + 1
-        going = going & ~ended
-        if step + 1 == max_new or not going.any():
-            break
-        if int(going.sum()) * 2 <= len(alive):  # half are done: decode only the others
-            keep = going.nonzero()[:, 0]
-            cache.batch_select_indices(keep)
-            alive, mask, drawn, going = alive[keep], mask[keep], drawn[keep], going[keep]
-        mask = torch.cat([mask, mask.new_ones(len(mask), 1)], dim=1)
-        logits = model(
-            input_ids=drawn[:, None],
-            attention_mask=mask,
-            position_ids=mask.sum(dim=1, keepdim=True) - 1,
-            past_key_values=cache,
-            use_cache=True,
-            logits_to_keep=1,
-        ).logits[:, -1]
+        tokens[responses, steps] = drawn
+        ended = drawn == sampling.eos_token_id
+        lengths[responses[ended]] = steps[ended] + 1
+        return drawn, ended | (steps + 1 == max_new)
 
-    tokens, lengths = tokens.cpu(), lengths.cpu()
-    flat = [row[:length].clone() for row, length in zip(tokens, lengths, strict=True)]
-    return [flat[i * n_samples : (i + 1) * n_samples] for i in range(len(prompts))]
+    was_training = model.training
+    model.eval()
+    try:
+        if prompts:
+            Rows(model, prompts, samples, sampling.batch_size * samples, max_new, draw).run()
+    finally:
+        model.train(was_training)
+    results: list[list[torch.Tensor]] = [[] for _ in prompt_ids]
+    for number, i in enumerate(order):
+        own = range(number * samples, (number + 1) * samples)
+        results[i] = [tokens[n, : int(lengths[n])].cpu().clone() for n in own]
+    return results
 
 
 def sample_tokens(

@@ -1,0 +1,95 @@
+"""Keys and values of the rows that are decoded, in buffers that are allocated once.
+
+transformers' own cache copies all it holds for every token. Here a token is written into the next column of
+a buffer, and attention gets a view of the columns in use. All rows end at the same column, so a row whose
+response is finished can be given another prompt at any time: its keys and values end there, too.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import torch
+from transformers.cache_utils import Cache, DynamicCache, DynamicLayer
+
+
+class RowLayer(DynamicLayer):
+    """One layer: buffers (rows, heads, capacity, size), of which the columns [start, end) are in use."""
+
+    def __init__(self, rows: int, capacity: int) -> None:
+        super().__init__()
+        self.rows, self.capacity = rows, capacity
+        self.start, self.end = 0, 0
+        self.buffers: list[torch.Tensor] = []
+
+    def allocate(self, keys: torch.Tensor, values: torch.Tensor) -> None:
+        """Zeros, not garbage: a weight of 0 times NaN would be NaN. keys, values: of any rows."""
+        self.dtype, self.device = keys.dtype, keys.device
+        self.buffers = [
+            part.new_zeros(self.rows, part.shape[1], self.capacity, part.shape[3])
+            for part in (keys, values)
+        ]
+        self.is_initialized = True
+
+    def update(
+        self, key_states: torch.Tensor, value_states: torch.Tensor, *args: Any, **kwargs: Any
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Write the next column of all rows. Returns: views of all columns in use."""
+        self.extend(key_states.shape[2])
+        for part, new in ((self.keys, key_states), (self.values, value_states)):
+            part[:, :, -new.shape[2] :] = new
+        return self.keys, self.values
+
+    def extend(self, columns: int) -> None:
+        """Take more columns into use; at the buffers' end, all in use move to their beginning."""
+        if self.end + columns > self.capacity:
+            width = self.end - self.start
+            for buffer in self.buffers:
+                buffer[:, :, :width] = buffer[:, :, self.start : self.end].clone()
+            self.start, self.end = 0, width
+        self.end += columns
+        self.show()
+
+    def show(self) -> None:
+        """Have `keys` and `values` be what is in use."""
+        self.keys, self.values = (b[:, :, self.start : self.end] for b in self.buffers)
+
+
+class RowCache(Cache):
+    """All layers. rows: how many are decoded at once. capacity: columns of the buffers."""
+
+    def __init__(self, rows: int, capacity: int) -> None:
+        super().__init__(layer_class_to_replicate=partial(RowLayer, rows, capacity))
+
+    @property
+    def width(self) -> int:
+        """Columns in use."""
+        return self.get_seq_length()
+
+    def admit(self, prefilled: DynamicCache, source: torch.Tensor, rows: torch.Tensor) -> None:
+        """Put prompts into rows, ending where all rows end. source: which of `prefilled` for each row."""
+        if not self.layers:
+            for layer in prefilled.layers:
+                made = self.layer_class_to_replicate()
+                made.allocate(layer.keys, layer.values)
+                self.layers.append(made)
+        for own, new in zip(self.layers, prefilled.layers, strict=True):
+            wide = new.keys.shape[2]
+            if wide > own.end - own.start:
+                own.extend(wide - (own.end - own.start))
+            for part, given in ((own.keys, new.keys), (own.values, new.values)):
+                part[rows, :, part.shape[2] - wide :] = given[source]
+
+    def forget(self, columns: int) -> None:
+        """Take the first columns out of use."""
+        for layer in self.layers:
+            layer.start += columns
+            layer.show()
+
+    def select(self, rows: torch.Tensor) -> None:
+        """Keep these rows alone."""
+        for layer in self.layers:
+            layer.rows = len(rows)
+            layer.buffers = [buffer[rows] for buffer in layer.buffers]
+            layer.show()
