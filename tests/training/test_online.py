@@ -236,7 +236,8 @@ def test_dropout_is_on_in_the_policy_pass_and_off_in_sampling_and_reference(worl
     layer = next(m for n, m in trainer.model.named_modules() if n.endswith("lora_dropout.default"))
     layer.register_forward_pre_hook(note)
     rows = trainer.train_dataset[:2]
-    trainer.compute_loss(trainer.model.train(), rows)
+    found = {online_module.EXPLORED: trainer.explore(rows)}
+    trainer.compute_loss(trainer.model.train(), found)
     assert {grad for training, grad in seen if training} == {True}
     assert {grad for training, grad in seen if not training} == {False}
 

@@ -18,9 +18,9 @@ FREE = 8  # prompts are admitted when one in so many rows is free
 class Rows:
     """The rows that are decoded: which response each has, and how far it is.
 
-    model: in evaluation mode. prompts: 1-D id tensors, by length, longest first. samples: responses to each.
-    rows: at once, at least `samples`. draw: (responses, steps, logits) -> the token drawn for each, and
-    whether it is the last; the numbers of responses are prompt x samples + sample.
+    model: in evaluation mode. prompts: 1-D id tensors, longest first. samples: responses to each. rows: at
+    once, at least `samples`. draw: (responses, steps, logits) -> the token drawn for each, and whether it
+    is the last; the numbers of responses are prompt x samples + sample.
     """
 
     def __init__(

@@ -1,7 +1,9 @@
 """Online preference optimisation: the paper's algorithm 1, with a loss of `online_losses`.
 
-One optimizer step is `compute_loss`, read top to bottom: draw w+ and w-, sample two responses under
-w+, score them with every oracle, take the log-probabilities under w+ (and w-), compute the loss.
+One optimizer step is `explore`, then `compute_loss` for each of its micro-batches, read top to bottom: draw
+w+ and w-, sample two responses under w+, score them with every oracle; take the log-probabilities under w+
+(and w-), compute the loss. All prompts of a step are sampled together: a decoder reads all weights for
+every token, however many rows it has.
 Everything random is keyed by (seed, step, prompt), so a batch's content depends neither on how it
 is split, over micro-batches and processes, nor on when the run was interrupted.
 """
@@ -9,6 +11,8 @@ is split, over micro-batches and processes, nor on when the run was interrupted.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import accumulate, pairwise
 from typing import Any
 
 import numpy as np
@@ -32,6 +36,33 @@ from moa.training.settings import OnlineStage
 from moa.training.step_figures import StepFigures, step_figures
 
 Rows = Sequence[dict[str, Any]]
+EXPLORED = "explored"  # what a micro-batch is to the Trainer: a dict with one entry
+
+
+@dataclass(frozen=True)
+class Explored:
+    """What a step found for B prompts. w_pos, w_neg: (B, K). raw: (B, 2, K) rewards.
+
+    prompts: under w+ and, with an exploration term, w-, B 1-D id tensors each. responses: B pairs.
+    """
+
+    rows: Rows
+    w_pos: np.ndarray
+    w_neg: np.ndarray
+    prompts: list[list[torch.Tensor]]
+    responses: list[list[Response]]
+    raw: np.ndarray
+
+    def part(self, which: slice) -> Explored:
+        """Some of the prompts."""
+        return Explored(
+            self.rows[which],
+            self.w_pos[which],
+            self.w_neg[which],
+            [ids[which] for ids in self.prompts],
+            self.responses[which],
+            self.raw[which],
+        )
 
 
 class OnlineTrainer(SharedBatches, Trainer):
@@ -68,10 +99,16 @@ class OnlineTrainer(SharedBatches, Trainer):
     def get_batch_samples(
         self, epoch_iterator: Iterator[Any], num_batches: int, device: torch.device
     ) -> tuple[list[Any], int]:
-        """The micro-batches of one optimizer step, and its number of prompts over all processes."""
+        """The micro-batches of a step, explored, and its number of prompts over all processes."""
         batches, _ = super().get_batch_samples(epoch_iterator, num_batches, device)
-        n = torch.tensor(sum(map(len, batches)), device=device)
-        return batches, int(self.accelerator.reduce(n, reduction="sum"))
+        ends = list(accumulate(map(len, batches)))
+        n = torch.tensor(ends[-1] if ends else 0, device=device)
+        total = int(self.accelerator.reduce(n, reduction="sum"))
+        if not ends:
+            return [], total
+        explored = self.explore([row for batch in batches for row in batch])
+        parts = [{EXPLORED: explored.part(slice(a, b))} for a, b in pairwise([0, *ends])]
+        return parts, total
 
     def compute_loss(
         self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
@@ -81,15 +118,10 @@ class OnlineTrainer(SharedBatches, Trainer):
         Returns: its share of the loss, a mean over the `num_items_in_batch` prompts of the step, times
         the number of processes, whose gradients are averaged.
         """
-        rows, step = inputs, self.state.global_step
-        w_pos, w_neg = self.draw_weights([row["prompt_id"] for row in rows], step)
-        prompts = [self.prompt_ids(rows, w_pos)]
-        if self.settings.beta_w > 0:
-            prompts.append(self.prompt_ids(rows, w_neg))
-        policy = self.accelerator.unwrap_model(model)
-        responses = self.sample(policy, rows, prompts[0], step)
-        raw = self.score(rows, responses)
-        policy_logps, ref_logps = self.log_probs(model, prompts, responses)
+        found, step = inputs[EXPLORED], self.state.global_step
+        rows, w_pos, w_neg = found.rows, found.w_pos, found.w_neg
+        responses, raw = found.responses, found.raw
+        policy_logps, ref_logps = self.log_probs(model, found.prompts, responses)
         self.batches.keep(
             step,
             prompts=[row["prompt"] for row in rows],
@@ -117,6 +149,18 @@ class OnlineTrainer(SharedBatches, Trainer):
         self.explored.add(step, w_pos, raw)
         share = len(rows) * self.accelerator.num_processes / (num_items_in_batch or len(rows))
         return output.loss * share
+
+    def explore(self, rows: Rows) -> Explored:
+        """Algorithm 1, lines 3-6: weights, two responses under w+, and their rewards."""
+        step = self.state.global_step
+        w_pos, w_neg = self.draw_weights([row["prompt_id"] for row in rows], step)
+        prompts = [self.prompt_ids(rows, w_pos)]
+        if self.settings.beta_w > 0:
+            prompts.append(self.prompt_ids(rows, w_neg))
+        policy = self.accelerator.unwrap_model(self.model)
+        with self.compute_loss_context_manager():
+            responses = self.sample(policy, rows, prompts[0], step)
+        return Explored(rows, w_pos, w_neg, prompts, responses, self.score(rows, responses))
 
     def draw_weights(self, ids: Sequence[int], step: int) -> tuple[np.ndarray, np.ndarray]:
         """w+ and w-, independent for every prompt: two (B, K) arrays.
