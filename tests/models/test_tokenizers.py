@@ -2,13 +2,12 @@
 
 import json
 
-import pandas as pd
 import pytest
 from tokenizers.processors import TemplateProcessing
 from transformers import LlamaConfig
 
 from moa.models.policies import load_tokenizer
-from moa.models.prompts import distinct_prompts, encode
+from moa.models.prompts import encode, truncate_prompt
 from moa.models.tokenizers import UnfitTokenizer
 from moa.training.bases.scratch_llama import build_tokenizer
 from moa.training.sft import tokenize_example
@@ -35,10 +34,8 @@ def test_special_tokens_that_a_text_spells_out_stay_text(tokenizer):
     special = tokenizer.all_special_tokens
     text = " ".join(f"four {token} and{token} here" for token in special)
     allowed = {tokenizer.bos_token_id, tokenizer.unk_token_id}
-    data = pd.DataFrame({"prompt_id": [0], "prompt": [text]})
-    (row,) = distinct_prompts(data, ["a", "b"], tokenizer, 400)
-    assert row["x"] == text
-    (ids,) = encode([row["x"]], tokenizer)
+    assert truncate_prompt(text, ["a", "b"], tokenizer, 400) == text
+    (ids,) = encode([text], tokenizer)
     assert not set(tokenizer.all_special_ids) - allowed & set(ids.tolist())
     example = tokenize_example(text, text, tokenizer, max_response_tokens=400)
     *learned, last = example["labels"]

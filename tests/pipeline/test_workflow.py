@@ -190,6 +190,7 @@ def test_three_objectives_have_a_front_of_their_own(checkout):
     config = yaml.safe_load((checkout / "tiny.yaml").read_text())
     task = config["tasks"].pop("safety")
     task["objectives"] += ["humor"]
+    task["paper"] = None
     task["oracles"]["humor"] = {"kind": "synthetic_world"}
     del task["beta_w_sweep"]
     config["tasks"]["assistant3"] = task

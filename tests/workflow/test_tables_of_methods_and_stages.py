@@ -26,6 +26,7 @@ def test_every_stage_has_a_script_and_a_rule_of_its_name():
     found = rules()
     assert found.keys() - {stage.script for stage in STAGES.values()} == {
         "prefetch",
+        "check",
         "no_such_view",
     }
     for name, stage in STAGES.items():
