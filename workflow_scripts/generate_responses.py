@@ -6,9 +6,6 @@ In:  base, data, sft, and what the conditioning needs (policy, or expert/<object
 Out: generations.parquet, one row per vector and prompt; ids are the response's tokens.
 """
 
-import pandas as pd
-
-from moa.datasets.shards import in_shards
 from moa.datasets.splits import read_split
 from moa.evaluation.responses import sample_responses
 from moa.models.conditioning import load_conditioned
@@ -33,13 +30,18 @@ def main(job: Job) -> None:
     sampling = Sampling.of(settings, tokenizer, settings.batch_size)
     bar = Progress(len(vectors) * len(rows), job.name, "responses")
 
-    def under_one(part: slice) -> pd.DataFrame:
-        w, vector = vectors[part.start], job.params["first_vector"] + part.start
-        return sample_responses(
-            policy, tokenizer, rows, objectives, w, vector, sampling, job.seed, bar.update
-        )
-
-    frame = in_shards(job.checkpoints, "vector", len(vectors), 1, under_one)
+    numbered = dict(enumerate(vectors, job.params["first_vector"]))
+    frame = sample_responses(
+        policy,
+        tokenizer,
+        rows,
+        objectives,
+        numbered,
+        sampling,
+        job.seed,
+        job.checkpoints,
+        bar.update,
+    )
     bar.close()
     frame.to_parquet(job.out / "generations.parquet")
     log.info("%d vectors x %d prompts", len(vectors), len(rows))

@@ -8,10 +8,21 @@ import numpy as np
 import pytest
 import torch
 from scipy.stats import chisquare
+from transformers import GPTNeoConfig, MistralConfig
 
 from moa.models.sampling import Sampling, generate, sample_tokens
 from moa.runtime.errors import JobError
-from support.tiny_models import BUILDERS, random_ids, tiny_gpt2, tiny_llama, with_lora
+from support.tiny_models import (
+    BUILDERS,
+    SHAPE,
+    SPECIAL,
+    WIDTH,
+    made_from,
+    random_ids,
+    tiny_gpt2,
+    tiny_llama,
+    with_lora,
+)
 
 VOCAB = 37
 EOS, PAD = 1, 0
@@ -311,3 +322,40 @@ def test_a_policy_that_is_not_finite_is_named_with_its_prompt():
         JobError, match=r"'the prompt of 6' and 0 sampled tokens.*lower learning rate"
     ):
         generate(model, prompts, streams, sampling)
+
+
+GAPS = {
+    "mistral": lambda: MistralConfig(**SHAPE | {"vocab_size": VOCAB}, sliding_window=8),
+    "gpt_neo": lambda: GPTNeoConfig(
+        vocab_size=VOCAB,
+        hidden_size=WIDTH,
+        num_layers=2,
+        num_heads=4,
+        attention_types=[[["global", "local"], 1]],
+        window_size=8,
+        max_position_embeddings=256,
+        initializer_range=0.3,
+        **SPECIAL,
+    ),
+}
+
+
+@pytest.mark.parametrize("batch_size", [1, 4, 6, 64])
+@pytest.mark.parametrize("family", [*FAMILIES, *GAPS])
+def test_prompts_that_begin_alike_are_answered_as_if_alone(family, batch_size):
+    """Their shared part is read once; of windows that would count its padding, it is not."""
+    model = made_from(GAPS[family]()) if family in GAPS else BUILDERS[family](vocab_size=VOCAB)
+    generator = torch.Generator().manual_seed(11)
+    prompts = [
+        torch.cat([prefix, rest])
+        for prefix in random_ids([9, 3, 14], generator, vocab_size=VOCAB)
+        for rest in random_ids([2, 4, 3], generator, vocab_size=VOCAB)
+    ]
+    streams = np.random.default_rng(11).random((9, 2, 7))
+    expected = [
+        [slow_sample(model, p, streams[b, i], Drawing(), np.random.default_rng(0)) for i in (0, 1)]
+        for b, p in enumerate(prompts)
+    ]
+    sampling = Sampling(7, 1.0, 1.0, EOS, PAD, batch_size)
+    got = generate(model, prompts, streams, sampling, variants=3)
+    assert as_lists(got) == as_lists(expected)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from transformers import PreTrainedTokenizerBase
 
+from moa.datasets.shards import in_shards
 from moa.models.conditioning import Conditioned
 from moa.models.prompts import encode
-from moa.models.sampling import Response, Sampling, clean_response, generate, sample_streams
+from moa.models.sampling import Sampling, clean_response, generate, sample_streams
 from moa.models.streams import Stream
+
+PROMPTS = 64  # that a kill can lose, of a policy that answers all vectors at once
 
 
 def sample_responses(
@@ -19,38 +23,70 @@ def sample_responses(
     tokenizer: PreTrainedTokenizerBase,
     rows: Sequence[dict[str, Any]],
     objectives: Sequence[str],
-    w: Sequence[float],
-    vector: int,
+    vectors: Mapping[int, Sequence[float]],
     sampling: Sampling,
     seed: int,
+    folder: Path,
     progress: Callable[[int], None],
 ) -> pd.DataFrame:
-    """A row per prompt: seed, vector, prompt_id, prompt, response, tokens, finished, w_<o>, ids.
+    """A row per vector and prompt: seed, vector, prompt_id, prompt, response, tokens, finished, w_<o>, ids.
 
-    rows: as `distinct_prompts` gives them. vector: the number of w among all of the run's: streams are
+    rows: as `distinct_prompts` gives them. vectors: w by its number among all of the run's: streams are
     keyed by (seed, vector, prompt), so all methods answer with the same random numbers, and how the
-    vectors are cut into blocks changes no response. progress: called with how many more are sampled.
+    vectors are cut into blocks changes no response. folder: where shards are kept. progress: called with
+    how many more are sampled.
     """
-    model = policy.at(w)
-    ids = encode([policy.prompt(row["x"], w) for row in rows], tokenizer)
-    responses: list[Response] = []
-    for start in range(0, len(rows), sampling.batch_size):
-        batch = slice(start, start + sampling.batch_size)
-        keys = [(seed, Stream.EVALUATION, vector, row["prompt_id"]) for row in rows[batch]]
-        streams = sample_streams(keys, 1, sampling.max_new_tokens)
-        drawn = generate(model, ids[batch], streams, sampling)
-        responses += [clean_response(one[0], tokenizer) for one in drawn]
-        progress(len(keys))
-    return pd.DataFrame(
+    numbers = list(vectors)
+
+    def answered(some_rows: slice, some: slice) -> pd.DataFrame:
+        chosen = {number: vectors[number] for number in numbers[some]}
+        frame = _sample(policy, tokenizer, rows[some_rows], objectives, chosen, sampling, seed)
+        progress(len(frame))
+        return frame
+
+    if not policy.one_model:  # a model for each
+        return in_shards(folder, "vector", len(numbers), 1, lambda v: answered(slice(None), v))
+    every = slice(None)
+    frame = in_shards(folder, "prompts", len(rows), PROMPTS, lambda part: answered(part, every))
+    return frame.sort_values("vector", kind="stable", ignore_index=True)
+
+
+def _sample(
+    policy: Conditioned,
+    tokenizer: PreTrainedTokenizerBase,
+    rows: Sequence[dict[str, Any]],
+    objectives: Sequence[str],
+    vectors: Mapping[int, Sequence[float]],
+    sampling: Sampling,
+    seed: int,
+) -> pd.DataFrame:
+    """The responses of one model under some vectors."""
+    model = policy.at(next(iter(vectors.values())))
+    pairs = [(row, number) for row in rows for number in vectors]
+    texts = [policy.prompt(row["x"], vectors[number]) for row, number in pairs]
+    keys = [(seed, Stream.EVALUATION, number, row["prompt_id"]) for row, number in pairs]
+    drawn = generate(
+        model,
+        encode(texts, tokenizer),
+        sample_streams(keys, 1, sampling.max_new_tokens),
+        sampling,
+        variants=len(vectors),
+    )
+    responses = [clean_response(one[0], tokenizer) for one in drawn]
+    frame = pd.DataFrame(
         {
             "seed": seed,
-            "vector": vector,
-            "prompt_id": [row["prompt_id"] for row in rows],
-            "prompt": [row["prompt"] for row in rows],
+            "vector": [number for _, number in pairs],
+            "prompt_id": [row["prompt_id"] for row, _ in pairs],
+            "prompt": [row["prompt"] for row, _ in pairs],
             "response": [r.text for r in responses],
             "tokens": [len(r.ids) for r in responses],
             "finished": [r.finished for r in responses],
-            **{f"w_{o}": weight for o, weight in zip(objectives, w, strict=True)},
+            **{
+                f"w_{o}": [vectors[number][k] for _, number in pairs]
+                for k, o in enumerate(objectives)
+            },
             "ids": [r.ids.numpy() for r in responses],
         }
     )
+    return frame.sort_values("vector", kind="stable", ignore_index=True)

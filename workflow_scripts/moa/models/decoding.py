@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -13,30 +14,40 @@ from moa.models.cache import RowCache
 
 PREFILL = 8192  # tokens of prompts that are read in one pass
 FREE = 8  # prompts are admitted when one in so many rows is free
+Draw = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
+
+
+@dataclass(frozen=True)
+class Block:
+    """Prompts that begin alike, by their numbers: what they share is read once. The rest is not empty."""
+
+    numbers: list[int]
+    prefix: torch.Tensor
+    rests: list[torch.Tensor]
+
+    @property
+    def tokens(self) -> int:
+        """Columns that its prompts take."""
+        return len(self.prefix) + max(map(len, self.rests))
 
 
 class Rows:
     """The rows that are decoded: which response each has, and how far it is.
 
-    model: in evaluation mode. prompts: 1-D id tensors, longest first. samples: responses to each. rows: at
-    once, at least `samples`. draw: (responses, steps, logits) -> the token drawn for each, and whether it
-    is the last; the numbers of responses are prompt x samples + sample.
+    model: in evaluation mode. blocks: of as many prompts each, longest first. samples: responses to each
+    prompt. rows: at once, at least those of one block. draw: (responses, steps, logits) -> the token drawn
+    for each, and whether it is the last; the numbers of responses are prompt x samples + sample.
     """
 
     def __init__(
-        self,
-        model: Any,
-        prompts: Sequence[torch.Tensor],
-        samples: int,
-        rows: int,
-        max_new: int,
-        draw: Any,
+        self, model: Any, blocks: Sequence[Block], samples: int, rows: int, max_new: int, draw: Draw
     ) -> None:
-        self.model, self.prompts, self.samples, self.draw = model, prompts, samples, draw
+        self.model, self.samples, self.draw = model, samples, draw
         self.device = next(model.parameters()).device
-        self.waiting = deque(range(len(prompts)))
-        n = min(rows // samples, len(prompts)) * samples
-        self.cache = RowCache(n, len(prompts[0]) + 2 * max_new)
+        self.waiting = deque(blocks)
+        self.each = len(blocks[0].numbers) * samples  # rows of a block
+        n = max(1, min(rows // self.each, len(blocks))) * self.each
+        self.cache = RowCache(n, max(block.tokens for block in blocks) + 2 * max_new)
         self.mask = torch.ones(n, 0, dtype=torch.long, device=self.device)
         self.response = torch.full((n,), -1, device=self.device)  # -1: the row is free
         self.step = torch.zeros(n, dtype=torch.long, device=self.device)
@@ -46,7 +57,7 @@ class Rows:
         """Until every response is finished."""
         while True:
             free = (self.response < 0).nonzero()[:, 0]
-            if self.waiting and len(free) * FREE >= len(self.response):
+            if self.waiting and len(free) >= max(self.each, len(self.response) // FREE):
                 self._admit(free)
             elif len(free) == len(self.response):
                 return
@@ -56,39 +67,47 @@ class Rows:
                 self._advance()
 
     def _admit(self, free: torch.Tensor) -> None:
-        """Read as many waiting prompts as have room, in passes of at most PREFILL tokens."""
-        room = len(free) // self.samples
-        wide = len(self.prompts[self.waiting[0]])
-        chosen = [
-            self.waiting.popleft()
-            for _ in range(min(room, len(self.waiting), max(1, PREFILL // wide)))
-        ]
-        cache, mask, logits = self._read([self.prompts[i] for i in chosen])
-        rows = free[: len(chosen) * self.samples]
-        source = torch.arange(len(chosen), device=self.device).repeat_interleave(self.samples)
+        """Read as many waiting blocks as have room, in a pass of at most PREFILL tokens."""
+        tokens = self.waiting[0].tokens * len(self.waiting[0].numbers)
+        room = min(len(free) // self.each, len(self.waiting), max(1, PREFILL // tokens))
+        blocks = [self.waiting.popleft() for _ in range(room)]
+        cache, mask, logits = self._read(blocks)
+        numbers = [number for block in blocks for number in block.numbers]
+        rows = free[: len(numbers) * self.samples]
+        source = torch.arange(len(numbers), device=self.device).repeat_interleave(self.samples)
         self.cache.admit(cache, source, rows)
         missing = self.cache.width - self.mask.shape[1]
         self.mask = torch.cat([self.mask, self.mask.new_zeros(len(self.mask), missing)], dim=1)
         self.mask[rows] = 0
         self.mask[rows, self.cache.width - mask.shape[1] :] = mask[source]
-        first = torch.tensor(chosen, device=self.device)[source] * self.samples
-        self.response[rows] = first + torch.arange(self.samples, device=self.device).repeat(
-            len(chosen)
+        which = torch.arange(self.samples, device=self.device).repeat(len(numbers))
+        self.response[rows] = (
+            torch.tensor(numbers, device=self.device)[source] * self.samples + which
         )
         self.step[rows] = 0
         self._take(rows, logits[source])
 
-    def _read(self, prompts: list[torch.Tensor]) -> tuple[DynamicCache, torch.Tensor, torch.Tensor]:
-        """Keys and values, mask (B, T) and next logits (B, V) of prompts that are padded on the left."""
-        width = max(map(len, prompts))
-        ids = torch.zeros(len(prompts), width, dtype=torch.long)
-        mask = torch.zeros(len(prompts), width, dtype=torch.long)
-        for row, prompt in enumerate(prompts):
-            ids[row, width - len(prompt) :] = prompt
-            mask[row, width - len(prompt) :] = 1
-        mask, cache = mask.to(self.device), DynamicCache()
-        logits = self._forward(ids.to(self.device), mask, cache)
-        return cache, mask, logits
+    def _read(self, blocks: list[Block]) -> tuple[DynamicCache, torch.Tensor, torch.Tensor]:
+        """Keys and values, mask (B, T) and next logits (B, V) of the prompts of some blocks."""
+        cache, many = DynamicCache(), len(blocks[0].numbers)
+        mask = torch.zeros(len(blocks) * many, 0, dtype=torch.long, device=self.device)
+        if any(len(block.prefix) for block in blocks):
+            ids, once = self._padded([block.prefix for block in blocks])
+            self._forward(ids, once, cache)
+            cache.batch_repeat_interleave(many)
+            mask = once.repeat_interleave(many, dim=0)
+        ids, rest = self._padded([rest for block in blocks for rest in block.rests])
+        mask = torch.cat([mask, rest], dim=1)
+        return cache, mask, self._forward(ids, mask, cache)
+
+    def _padded(self, rows: list[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Ids and mask (B, T), padded on the left."""
+        ids = torch.zeros(len(rows), max(map(len, rows)), dtype=torch.long)
+        mask = torch.zeros_like(ids)
+        for at, row in enumerate(rows):
+            ids[at, ids.shape[1] - len(row) :] = row
+            mask[at, ids.shape[1] - len(row) :] = 1
+        return ids.to(self.device), mask.to(self.device)
 
     def _forward(self, ids: torch.Tensor, mask: torch.Tensor, cache: Any) -> torch.Tensor:
         positions = (mask.cumsum(dim=1) - 1).clamp(min=0)[:, -ids.shape[1] :]

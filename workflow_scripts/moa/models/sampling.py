@@ -13,7 +13,10 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
-from moa.models.decoding import Rows
+from moa.logprobs.exactness import tree_is_exact
+from moa.logprobs.layout import Layout
+from moa.models.decoding import Block, Rows
+from moa.models.prompts import common_prefix
 from moa.runtime.errors import JobError
 
 NEXT_TURN_MARKERS = ("Human:", "Assistant:")
@@ -101,12 +104,17 @@ def sample_streams(keys: Sequence[Sequence[int]], n_samples: int, length: int) -
 
 @torch.no_grad()
 def generate(
-    model: Any, prompt_ids: Sequence[torch.Tensor], streams: np.ndarray, sampling: Sampling
+    model: Any,
+    prompt_ids: Sequence[torch.Tensor],
+    streams: np.ndarray,
+    sampling: Sampling,
+    variants: int = 1,
 ) -> list[list[torch.Tensor]]:
     """Sample N responses to each of B prompts; dropout is off, and the mode is restored after.
 
     prompt_ids: B 1-D id tensors. streams: (B, N, max_new_tokens) uniforms in [0, 1); N responses
-    to a prompt are decoded together, so a batch has N x batch_size rows.
+    to a prompt are decoded together, so a batch has N x batch_size rows. variants: so many prompts in a
+    row begin alike, as one x under so many preference vectors does, and that is read once.
     Returns: B lists of N 1-D id tensors on the CPU, EOS included where emitted.
     Raises: ValueError if the streams do not fit; JobError that shows the prompt after which the model's
     logits are no distribution.
@@ -118,10 +126,7 @@ def generate(
         )
     samples, max_new = streams.shape[1], sampling.max_new_tokens
     device = next(model.parameters()).device
-    # Longest first: whatever is admitted later fits into the columns of what is there.
-    order = sorted(range(len(prompt_ids)), key=lambda i: -len(prompt_ids[i]))
-    prompts = [prompt_ids[i] for i in order]
-    uniforms = torch.from_numpy(streams[order].reshape(-1, streams.shape[2])).to(device)
+    uniforms = torch.from_numpy(streams.reshape(-1, streams.shape[2])).to(device)
     tokens = torch.empty(len(uniforms), max_new, dtype=torch.long, device=device)
     lengths = torch.full((len(uniforms),), max_new, dtype=torch.long, device=device)
 
@@ -134,7 +139,7 @@ def generate(
             )
         except NoDistribution as error:
             at = error.rows[0]
-            prompt = sampling.shown(prompts[int(responses[at]) // samples].tolist())
+            prompt = sampling.shown(prompt_ids[int(responses[at]) // samples].tolist())
             raise JobError(
                 f"the policy's logits after {prompt!r} and {int(steps[at])} sampled tokens "
                 "are NaN or infinite, so no token can be drawn: its weights are not finite, or it "
@@ -148,15 +153,34 @@ def generate(
     was_training = model.training
     model.eval()
     try:
-        if prompts:
-            Rows(model, prompts, samples, sampling.batch_size * samples, max_new, draw).run()
+        if len(prompt_ids):
+            blocks = _blocks(model, prompt_ids, variants)
+            Rows(model, blocks, samples, sampling.batch_size * samples, max_new, draw).run()
     finally:
         model.train(was_training)
-    results: list[list[torch.Tensor]] = [[] for _ in prompt_ids]
-    for number, i in enumerate(order):
-        own = range(number * samples, (number + 1) * samples)
-        results[i] = [tokens[n, : int(lengths[n])].cpu().clone() for n in own]
-    return results
+    tokens, lengths = tokens.cpu(), lengths.cpu()
+    flat = [row[:length].clone() for row, length in zip(tokens, lengths, strict=True)]
+    return [flat[i * samples : (i + 1) * samples] for i in range(len(prompt_ids))]
+
+
+def _blocks(model: Any, prompts: Sequence[torch.Tensor], variants: int) -> list[Block]:
+    """What is read together, longest first, so that whatever is admitted fits into the columns in use.
+
+    A padded rest behind a prefix leaves a gap of columns, which only a model that goes by mask and positions
+    can read, as it reads trees; another reads every prompt whole.
+    """
+    size = 1
+    if variants > 1:
+        longest = max(map(len, prompts))
+        if tree_is_exact(model, Layout(longest, variants, 1, 1, 1)):
+            size = variants
+    blocks = []
+    for start in range(0, len(prompts), size):
+        own = range(start, start + size)
+        shared = common_prefix([prompts[i] for i in own]) if size > 1 else 0
+        rests = [prompts[i][shared:] for i in own]
+        blocks.append(Block(list(own), prompts[start][:shared], rests))
+    return sorted(blocks, key=lambda block: -block.tokens)
 
 
 def sample_tokens(
