@@ -164,7 +164,7 @@ def generate(
 
 
 def _blocks(model: Any, prompts: Sequence[torch.Tensor], variants: int) -> list[Block]:
-    """What is read together, longest first, so that whatever is admitted fits into the columns in use.
+    """What is read together, longest first, so that what is admitted fits into the columns in use.
 
     A padded rest behind a prefix leaves a gap of columns, which only a model that goes by mask and positions
     can read, as it reads trees; another reads every prompt whole.
