@@ -195,6 +195,12 @@ def test_a_tiny_nucleus_is_greedy():
     assert as_lists(nucleus) == as_lists(greedy)
 
 
+def test_among_many_tokens_that_are_as_probable_the_nucleus_is_the_first():
+    uniforms = torch.linspace(0, 0.999, 50, dtype=torch.float64)
+    got = sample_tokens(torch.zeros(50, 1000), uniforms, 1.0, 0.5)
+    assert got.tolist() == [int(500 * u) for u in uniforms.tolist()]
+
+
 @pytest.mark.parametrize("training", [True, False])
 def test_the_model_is_left_as_it_was(training):
     model = tiny_gpt2(vocab_size=VOCAB, dropout=0.5)
