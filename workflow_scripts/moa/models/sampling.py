@@ -14,9 +14,8 @@ import numpy as np
 import torch
 from transformers import DynamicCache
 
+from moa.models.tokenizers import NEXT_TURN_MARKERS
 from moa.runtime.errors import JobError
-
-NEXT_TURN_MARKERS = ("Human:", "Assistant:")
 
 
 class SamplingSettings(Protocol):
