@@ -5,6 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# For tests of laws, `*_laws.py`: the same examples in every run, however long a busy machine takes.
+settings.register_profile("laws", derandomize=True, deadline=None, database=None)
+settings.load_profile("laws")
 
 TESTS = Path(__file__).parent
 # Marks of all tests of a folder or a file. What has none of KINDS is a unit test.

@@ -14,6 +14,7 @@ from support.paths import REPO
 
 REAL = REPO.parent / "shared/data/hh-rlhf/harmless-base-sample.jsonl.gz"
 TURNS = "\n\nHuman: Hi\n\nAssistant: Hello.\n\nHuman: What is 2 + 2?\n\nAssistant:"
+STARTED_WITH_NOTHING = "\n\nHuman:\n\nAssistant: Hello.\n\nHuman: Hi\n\nAssistant:"
 ASKED_NOTHING = "\n\nHuman: Hi\n\nAssistant: Hello.\n\nHuman:\n\nAssistant:"
 
 
@@ -45,6 +46,7 @@ def test_hh_keeps_the_turns_and_strips_the_responses(tmp_path):
         ("\n\nHuman: a\n\nHuman: b\n\nAssistant: c", TURNS + "5", "do not alternate"),
         ("\n\nHuman: \n\nAssistant: c", "\n\nHuman: \n\nAssistant: d", "no prompt"),
         (ASKED_NOTHING + " c", ASKED_NOTHING + " d", "the last human turn is empty"),
+        (STARTED_WITH_NOTHING + " c", STARTED_WITH_NOTHING + " d", "the first human turn is empty"),
         ([{"role": "user", "content": "Hi"}], TURNS + " 5", "chosen is not text but of type list"),
         (4, TURNS + " 5", "chosen is not text but of type int"),
         (TURNS + " Four.", float("nan"), "no rejected"),
@@ -98,6 +100,7 @@ def test_pku_chosen_is_the_better_response(tmp_path):
 def test_irregular_pku_rows_are_dropped_and_counted(tmp_path):
     bad = [
         pku(prompt=" "),
+        pku(prompt="How?\nAssistant: "),
         pku(response_1=""),
         pku(better_response_id=2),
         pku(safer_response_id=None),
@@ -109,6 +112,7 @@ def test_irregular_pku_rows_are_dropped_and_counted(tmp_path):
     assert len(load_pku_saferlhf(jsonl(tmp_path / "a.jsonl", [pku(), *bad]), dropped=dropped)) == 1
     assert dropped == {
         "no prompt": 1,
+        "the prompt ends with a speaker mark": 1,
         "empty response": 1,
         "better_response_id is neither 0 nor 1, false nor true": 1,
         "no safer_response_id": 1,
@@ -139,11 +143,12 @@ def test_flags_of_safety_may_be_missing(tmp_path):
     assert row["chosen_is_safe"] is row["rejected_is_safe"] is None
 
 
-def test_line_breaks_of_windows_are_line_breaks(tmp_path):
+@pytest.mark.parametrize("line_break", ["\r\n", "\r"])
+def test_line_breaks_of_other_systems_are_line_breaks(tmp_path, line_break):
     row = {"chosen": TURNS + " Four.\nYes.", "rejected": TURNS + " 5"}
-    crlf = {name: text.replace("\n", "\r\n") for name, text in row.items()}
+    other = {name: text.replace("\n", line_break) for name, text in row.items()}
     (expected,) = load_hh_rlhf(jsonl(tmp_path / "a.jsonl", [row]))
-    (found,) = load_hh_rlhf(jsonl(tmp_path / "b.jsonl", [crlf]))
+    (found,) = load_hh_rlhf(jsonl(tmp_path / "b.jsonl", [other]))
     assert found == expected and found["chosen"] == "Four.\nYes."
 
 

@@ -49,6 +49,14 @@ def test_a_broken_line_is_named_with_the_form_that_is_expected(tmp_path, line, s
         read(path)
 
 
+@pytest.mark.parametrize("line", [b"[" * 100_000, b'{"a": ' + b"1" * 5000 + b"}"], ids=len)
+def test_a_line_that_json_gives_up_on_is_named(tmp_path, line):
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(line)
+    with pytest.raises(JobError, match=rf"{path}, line 1: not JSON that can be read"):
+        read(path)
+
+
 @pytest.mark.parametrize("ending", ["gz", "xz"])
 @pytest.mark.parametrize("content", [LINES, gzip.compress(LINES)[:-20]])
 def test_a_packed_file_that_is_none_is_named(tmp_path, ending, content):

@@ -66,6 +66,10 @@ def test_experts_that_do_not_fit_are_refused(experts):
     narrow = {name: tensor[:2] for name, tensor in experts[1].items()}
     with pytest.raises(ValueError, match=r"the experts differ in .*lora"):
         merge([experts[0], narrow], WEIGHTS, "exact")
+    fewer = dict(list(experts[0].items())[2:])
+    for pair in ([experts[0], fewer], [fewer, experts[0]]):
+        with pytest.raises(ValueError, match=r"the experts differ in .*lora"):
+            merge(pair, WEIGHTS, "exact")
     with pytest.raises(ValueError, match="2 experts and 1 weights"):
         merge(experts[:2], [1.0], "exact")
     with pytest.raises(ValueError, match="choose exact or factors"):

@@ -3,10 +3,12 @@
 And adapters: what they change, and what is refused of them.
 """
 
+import json
+
 import numpy as np
 import pytest
 import torch
-from transformers import LlamaConfig, LlamaForCausalLM
+from transformers import AutoModel, LlamaConfig, LlamaForCausalLM, MixtralConfig
 
 from moa.models.policies import add_adapter, load_policy, load_tokenizer, save_adapter
 from moa.models.prompts import common_prefix, encode, truncate_prompt
@@ -18,7 +20,14 @@ from moa.runtime.settings import OperationSettings
 from moa.training.loop import TrainingRun
 from moa.training.settings import OptimizerSettings
 from moa.training.sft import tokenize_example, train_sft
-from support.tiny_models import randomise_lora_b, tiny_llama, tiny_qwen3
+from support.tiny_models import (
+    SHAPE,
+    made_from,
+    randomise_lora_b,
+    tiny_gpt2,
+    tiny_llama,
+    tiny_qwen3,
+)
 from support.tiny_tokenizers import FIM_PAD, gpt2_tokenizer, llama_tokenizer, qwen_tokenizer
 
 OBJECTIVES = ["helpfulness", "harmlessness"]
@@ -165,14 +174,40 @@ def test_a_target_may_be_named_as_peft_allows():
 
 def test_a_target_whose_weights_are_shared_is_refused():
     """Merged, its change would reach the embedding, too: another policy than the one that was trained."""
-    with pytest.raises(JobError, match=r"lm_head shares its weights with model\.embed_tokens"):
+    with pytest.raises(JobError, match=r"lm_head is the output layer, and shares its weights"):
         add_adapter(tiny_qwen3(), LoraSettings(target_modules=("lm_head", "q_proj")), seed=0)
 
 
 @pytest.mark.parametrize(
+    ("targets", "said"),
+    [
+        (("lm_head",), "lm_head is the output layer: "),
+        (("embed_tokens", "q_proj"), "'embed_tokens' is a Embedding and no linear layer"),
+        (("q_proj", "input_layernorm"), "'input_layernorm' is a LlamaRMSNorm and no linear"),
+        (("self_attn",), "'self_attn' is a LlamaAttention and no linear layer"),
+        (("all-linear",), "write all-linear without brackets"),
+        ("q_porj", r"is 'q_porj': PEFT cannot adapt that.*such as \[q_proj"),
+        ("[", "A text is a regular expression"),
+        (r".*embed_tokens", "which is no plain linear layer"),
+    ],
+)
+def test_a_target_that_cannot_be_trained_and_merged_is_refused(targets, said):
+    with pytest.raises(JobError, match=said):
+        add_adapter(tiny_llama(), LoraSettings(target_modules=targets), seed=0)
+
+
+def test_fused_experts_are_refused():
+    config = MixtralConfig(**SHAPE, num_local_experts=2, num_experts_per_tok=1)
+    for dropout in (0.0, 0.1):
+        lora = LoraSettings(rank=2, dropout=dropout)
+        with pytest.raises(JobError, match=r"lora\.target_modules"):
+            add_adapter(made_from(config), lora, seed=0)
+
+
+@pytest.mark.parametrize(
     ("make", "targets"),
-    [(tiny_qwen3, "all-linear"), (tiny_llama, ("lm_head", "q_proj")), (tiny_llama, "all-linear")],
-    ids=["tied, all linear", "head of its own", "all linear"],
+    [(tiny_qwen3, "all-linear"), (tiny_llama, "all-linear"), (tiny_gpt2, "all-linear")],
+    ids=["tied", "head of its own", "transposed"],
 )
 def test_the_merged_policy_is_the_trained_one(make, targets, tmp_path):
     make().save_pretrained(tmp_path / "base")
@@ -195,3 +230,37 @@ def test_an_adapter_that_is_not_finite_is_refused(tmp_path):
     save_adapter(model, tmp_path / "expert-s0")
     with pytest.raises(JobError, match=r"expert-s0 holds NaN or infinity in .*lora_B"):
         load_policy(tmp_path / "base", [tmp_path / "expert-s0"])
+
+
+def test_a_base_that_is_not_whole_is_refused(tmp_path):
+    """transformers draws what is missing at random, anew in every job, and drops what is too much."""
+    AutoModel.from_config(LlamaConfig(**SHAPE)).save_pretrained(tmp_path / "headless")
+    with pytest.raises(JobError, match=r"headless lacks weights of a LlamaForCausalLM.*lm_head"):
+        load_policy(tmp_path / "headless")
+    for layers, said in ((3, r"lacks weights.*layers\.2"), (1, r"does not use.*layers\.1")):
+        folder = tmp_path / str(layers)
+        tiny_llama().save_pretrained(folder)
+        config = json.loads((folder / "config.json").read_text()) | {"num_hidden_layers": layers}
+        (folder / "config.json").write_text(json.dumps(config))
+        with pytest.raises(JobError, match=said):
+            load_policy(folder)
+
+
+def test_a_folder_that_is_no_model_is_named(tmp_path):
+    with pytest.raises(
+        JobError, match=r"cannot be read as a causal language model.*save_pretrained"
+    ):
+        load_policy(tmp_path / "nothing")
+    tiny_llama().save_pretrained(tmp_path / "cut")
+    weights = tmp_path / "cut" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1000])
+    with pytest.raises(JobError, match=r"cut cannot be read.*Safetensor"):
+        load_policy(tmp_path / "cut")
+
+
+def test_a_bases_own_dropout_is_off(tmp_path):
+    """It would make a policy another one than its reference, in training alone."""
+    tiny_gpt2(dropout=0.5).save_pretrained(tmp_path)
+    model = load_policy(tmp_path)
+    ids = torch.arange(2, 30)[None]
+    assert torch.equal(model.train()(ids).logits, model.eval()(ids).logits)

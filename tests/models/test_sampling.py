@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import pytest
 import torch
@@ -12,6 +10,7 @@ from transformers import GPTNeoConfig, MistralConfig
 
 from moa.models.sampling import Sampling, generate, sample_tokens
 from moa.runtime.errors import JobError
+from support.slow_sampling import EOS, Drawing, slow_sample, token_distribution
 from support.tiny_models import (
     BUILDERS,
     SHAPE,
@@ -25,55 +24,12 @@ from support.tiny_models import (
 )
 
 VOCAB = 37
-EOS, PAD = 1, 0
+PAD = 0
 FAMILIES = list(BUILDERS)
-# Cached, batched and padded passes differ in their last bits: a uniform (or a nucleus) this close
-# to an edge between two tokens could fall on either side, so the reference avoids such draws.
-MARGIN = 1e-4
+PLAIN = Drawing()
 
 
-@dataclass(frozen=True)
-class Drawing:
-    """How tokens are drawn, which the slow loop and `generate` must agree on."""
-
-    temperature: float = 1.0
-    top_p: float = 1.0
-
-
-def token_distribution(model, row: torch.Tensor, how: Drawing) -> np.ndarray:
-    """Probabilities of the next token in vocabulary order, zero outside the nucleus."""
-    with torch.no_grad():
-        logits = model(input_ids=row[None]).logits[0, -1].double().numpy()
-    scaled = logits / how.temperature
-    p = np.exp(scaled - scaled.max())
-    p /= p.sum()
-    if how.top_p < 1:
-        order = np.argsort(-p)
-        mass = np.cumsum(p[order])
-        assert np.abs(mass - how.top_p).min() > 1e-6, "choose another seed: nucleus on an edge"
-        nucleus = order[: int(np.searchsorted(mass, how.top_p)) + 1]
-        inside = np.zeros_like(p)
-        inside[nucleus] = p[nucleus]
-        p = inside / inside.sum()
-    return p
-
-
-def slow_sample(model, prompt, uniforms, how: Drawing, rng, eos: int = EOS) -> torch.Tensor:
-    """Inverse-CDF sampling. Redraws, in place, every uniform too close to an edge."""
-    row, new = prompt, []
-    for t in range(len(uniforms)):
-        edges = np.cumsum(token_distribution(model, row, how))
-        while rng is not None and np.abs(edges - uniforms[t]).min() < MARGIN:
-            uniforms[t] = rng.random()
-        token = int(np.searchsorted(edges, uniforms[t], side="right"))
-        new.append(token)
-        row = torch.cat([row, torch.tensor([token])])
-        if token == eos:
-            break
-    return torch.tensor(new)
-
-
-def make_case(model, seed: int, *, lengths=(3, 8, 5), n: int = 2, t: int = 8, how=Drawing()):
+def make_case(model, seed: int, *, lengths=(3, 8, 5), n: int = 2, t: int = 8, how=PLAIN):
     """Prompts, streams kept off the edges, and what the slow loop samples with them."""
     generator = torch.Generator().manual_seed(seed)
     prompts = random_ids(lengths, generator, vocab_size=VOCAB)
@@ -86,7 +42,7 @@ def make_case(model, seed: int, *, lengths=(3, 8, 5), n: int = 2, t: int = 8, ho
     return prompts, streams, expected
 
 
-def sample(model, prompts, streams, how=Drawing(), *, batch_size=4, eos=EOS, pad=PAD):
+def sample(model, prompts, streams, how=PLAIN, *, batch_size=4, eos=EOS, pad=PAD):
     sampling = Sampling(streams.shape[2], how.temperature, how.top_p, eos, pad, batch_size)
     return generate(model, prompts, streams, sampling)
 
@@ -248,6 +204,12 @@ def test_a_tiny_nucleus_is_greedy():
     nucleus = sample(model, prompts, streams, Drawing(top_p=1e-6))
     greedy = sample(model, prompts, streams, Drawing(temperature=1e-6))
     assert as_lists(nucleus) == as_lists(greedy)
+
+
+def test_among_many_tokens_that_are_as_probable_the_nucleus_is_the_first():
+    uniforms = torch.linspace(0, 0.999, 50, dtype=torch.float64)
+    got = sample_tokens(torch.zeros(50, 1000), uniforms, 1.0, 0.5)
+    assert got.tolist() == [int(500 * u) for u in uniforms.tolist()]
 
 
 @pytest.mark.parametrize("training", [True, False])

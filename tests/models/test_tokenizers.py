@@ -3,12 +3,15 @@
 import json
 
 import pytest
+from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers
 from tokenizers.processors import TemplateProcessing
-from transformers import LlamaConfig
+from transformers import LlamaConfig, PreTrainedTokenizerFast
 
 from moa.models.policies import load_tokenizer
 from moa.models.prompts import encode, truncate_prompt
+from moa.models.readable import require_readable
 from moa.models.tokenizers import UnfitTokenizer
+from moa.runtime.errors import JobError
 from moa.training.bases.scratch_llama import build_tokenizer
 from moa.training.sft import tokenize_example
 from support.tiny_tokenizers import FIM_PAD, llama_tokenizer, qwen_tokenizer
@@ -73,3 +76,50 @@ def test_a_vocabulary_that_spells_its_special_tokens_is_refused(tmp_path):
     made.backend_tokenizer.pre_tokenizer = made.backend_tokenizer.pre_tokenizer[0]
     with pytest.raises(UnfitTokenizer, match="reads '</s>' in a text as its special token"):
         load_tokenizer(saved(made, tmp_path))
+
+
+def test_a_tokenizer_without_eos_is_told_so(tmp_path):
+    made = llama_tokenizer()
+    made.eos_token = None
+    with pytest.raises(UnfitTokenizer, match="has no EOS token"):
+        load_tokenizer(saved(made, tmp_path))
+
+
+def characters(unk, drops="", normalizer=None):
+    """A tokenizer of single characters, without those of `drops`; unk: what stands for the others."""
+    known = [c for c in map(chr, range(32, 127)) if c not in drops]
+    vocabulary = {token: i for i, token in enumerate(["<pad>", "</s>", "<unk>", *known])}
+    made = Tokenizer(models.BPE(vocabulary, [], unk_token=unk))
+    made.pre_tokenizer = pre_tokenizers.Split(Regex("."), "isolated")
+    if normalizer:
+        made.normalizer = normalizer
+    return PreTrainedTokenizerFast(tokenizer_object=made, pad_token="<pad>", eos_token="</s>")
+
+
+def test_a_tokenizer_that_changes_case_is_refused(tmp_path):
+    """`human:` would not be seen as the start of another turn."""
+    made = characters(None, normalizer=normalizers.Lowercase())
+    with pytest.raises(UnfitTokenizer, match=r"reads 'Human:' as .*keeps case"):
+        load_tokenizer(saved(made, tmp_path))
+
+
+PROMPTS = ["How do I bake bread?", "Tell me a joke, please."]
+
+
+@pytest.mark.parametrize(
+    ("tokenizer", "said"),
+    [
+        (characters(None, "0123456789"), "alike"),
+        (characters("<unk>", "0123456789"), "alike"),
+        (characters("<unk>", "34"), r"0\.30.* and .*0\.40.* alike"),
+        (characters(None, normalizer=normalizers.Replace(Regex("[0-9]"), "0")), "alike"),
+        (characters(None, "e"), r"loses \d+% of the prompts' characters"),
+        (characters("<unk>", "e"), r"loses \d+% of the prompts' characters"),
+    ],
+    ids=["no digits", "unknown digits", "two alike", "all zero", "drops", "undeclared unknown"],
+)
+def test_a_tokenizer_on_which_weights_or_words_are_lost_is_refused(tokenizer, said):
+    """Whether it says so with a token, declared as such or not, or says nothing."""
+    require_readable(PROMPTS, ["a", "b"], characters(None))
+    with pytest.raises(JobError, match=f"(?s){said}"):
+        require_readable(PROMPTS, ["a", "b"], tokenizer)

@@ -30,7 +30,10 @@ def test_normalised_rewards_have_mean_zero_and_deviation_one():
     assert scale.norm_columns == ["norm_helpfulness", "norm_harmlessness"]
 
 
-def test_an_oracle_that_says_one_thing_only_is_named():
-    constant = np.column_stack([RAW[:, 0], np.ones(4)])
+@pytest.mark.parametrize("value", [1.0, 0.1])  # of 0.1 four times the mean is not 0.1 in floats
+@pytest.mark.parametrize("times", [1, 7])
+def test_an_oracle_that_says_one_thing_only_is_named(value, times):
+    first = np.tile(RAW[:, 0], times)
+    constant = np.column_stack([first, np.full_like(first, value)])
     with pytest.raises(JobError, match="harmlessness has the same reward for every offline"):
         RewardScale.measure(OBJECTIVES, constant)

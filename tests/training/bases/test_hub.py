@@ -97,8 +97,28 @@ def test_no_pad_token_apart_from_eos_is_explained(tmp_path):
         publish(store, tmp_path / "hub", "<spare>")
     config = tmp_path / "hub" / "config.json"
     config.write_text(json.dumps({**json.loads(config.read_text()), "vocab_size": 100}))
-    with pytest.raises(JobError, match="has no embedding"):
+    with pytest.raises(JobError, match=r"ids up to \d+, and the model 100 embeddings"):
         publish(store, tmp_path / "hub", FIM_PAD)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("config.json", None, r"no model with|config\.json.*save_pretrained"),
+        ("config.json", "{", "JSONDecodeError"),
+        ("config.json", '{"model_type": "llama"}', "names no vocab_size"),
+        ("tokenizer.json", "{}", "a model with a tokenizer"),
+    ],
+)
+def test_a_folder_that_is_no_model_is_told_so(tmp_path, name, text, said):
+    folder = tmp_path / "hub"
+    snapshot_of(folder, llama_tokenizer(), LlamaConfig)
+    if text is None:
+        (folder / name).unlink()
+    else:
+        (folder / name).write_text(text)
+    with pytest.raises(JobError, match=said):
+        publish(tmp_path / "results" / "store", folder)
 
 
 def test_a_snapshot_that_is_not_whole_is_named(tmp_path):

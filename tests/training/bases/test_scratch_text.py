@@ -27,7 +27,7 @@ ROWS = pd.DataFrame(
 
 
 def test_the_generated_worlds_base_refuses_data_that_it_cannot_read():
-    with pytest.raises(JobError, match=r"(?s)cannot read \d\d% of the prompts' tokens.*<unk>"):
+    with pytest.raises(JobError, match=r"(?s)loses \d\d% of the prompts' characters.*<unk>"):
         distinct_prompts(ROWS, OBJECTIVES, world_tokenizer(), 64)
 
 

@@ -39,8 +39,8 @@ def load_hh_rlhf(
 
     source: a hub id (fetched before, at `commit`), or a local file or folder, with `chosen` and
     `rejected` transcripts.
-    Rows whose transcripts are no text, do not alternate, lack the last question or the final assistant
-    turn, or do not share their prompt are dropped; `dropped`, if given, counts them by reason.
+    Rows whose transcripts are no text, do not alternate, lack the first or the last question or the final
+    assistant turn, or do not share their prompt are dropped; `dropped`, if given, counts them by reason.
     """
     return read_records(to_record, source, split, revision, commit, dropped)
 
@@ -59,8 +59,8 @@ def split_transcript(transcript: str) -> tuple[str, str]:
     """Split a transcript at its last assistant turn: (x, response).
 
     x starts inside the first human turn (G(x, w) writes that mark) and keeps the marks between
-    turns. Raises: IrregularRow if the turns do not alternate from Human to Assistant, or nothing is asked
-    in the last human one.
+    turns. Raises: IrregularRow if the turns do not alternate from Human to Assistant, or the first human
+    one (whose mark would be followed by the next) or the last says nothing.
     """
     marks = list(_MARK.finditer(transcript))
     if not marks or transcript[: marks[0].start()].strip():
@@ -70,8 +70,9 @@ def split_transcript(transcript: str) -> tuple[str, str]:
         raise IrregularRow("no final assistant turn")
     if speakers != ["Human", "Assistant"] * (len(marks) // 2):
         raise IrregularRow("speakers do not alternate")
-    if not transcript[marks[-2].end() : marks[-1].start()].strip():
-        raise IrregularRow("no prompt: the last human turn is empty")
+    for which, turn in (("last", -2), ("first", 0)):
+        if not transcript[marks[turn].end() : marks[turn + 1].start()].strip():
+            raise IrregularRow(f"no prompt: the {which} human turn is empty")
     return (
         transcript[marks[0].end() : marks[-1].start()].strip(),
         transcript[marks[-1].end() :].strip(),

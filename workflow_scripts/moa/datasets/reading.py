@@ -105,6 +105,8 @@ def _json_lines(path: Path) -> Iterator[Row]:
             raise JobError(
                 f"{where}: not JSON ({error.msg} at character {error.pos + 1}); {FORM}"
             ) from None
+        except (ValueError, RecursionError) as error:  # endless digits or brackets
+            raise JobError(f"{where}: not JSON that can be read ({error}); {FORM}") from None
         if not isinstance(row, dict):
             raise JobError(f"{where}: not a JSON object; {FORM}")
         yield row

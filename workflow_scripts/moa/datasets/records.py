@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Iterable
 from typing import Any
@@ -12,6 +13,7 @@ from datasets import Dataset
 from moa.runtime.errors import JobError
 
 COLUMNS = ("prompt", "chosen", "rejected")
+_DANGLING = re.compile(r"\b(Human|Assistant):\s*$")  # a turn that says nothing
 # A column with a gap becomes one of floats, and one that a table's program wrote may be of words.
 _BITS = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "false": 0, "true": 1}
 
@@ -34,7 +36,7 @@ def text(row: dict[str, Any], name: str) -> str:
         value.encode()
     except UnicodeEncodeError:
         raise IrregularRow(f"{name} has half of a character (a lone surrogate)") from None
-    return value.replace("\r\n", "\n")
+    return value.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def bit(row: dict[str, Any], name: str) -> int:
@@ -59,7 +61,8 @@ def is_missing(row: dict[str, Any], name: str) -> bool:
 def to_dataset(
     records: Iterable[dict[str, Any]], dropped: Counter[str], source: str = "the dataset"
 ) -> Dataset:
-    """Records to a Dataset; what is not text, has no prompt or an empty response is counted, not kept.
+    """Records to a Dataset; what is not text, has no prompt, one that ends with a speaker mark, or an
+    empty response is counted, not kept.
 
     A `rejected` of None (one response only) is kept; an empty string is an empty response.
     source: what a message calls them. Raises: JobError if no record is left.
@@ -85,6 +88,8 @@ def _texts(record: dict[str, Any]) -> dict[str, str | None]:
     found = {name: text(record, name) for name in COLUMNS if not (alone and name == "rejected")}
     if not found["prompt"].strip():
         raise IrregularRow("no prompt")
+    if _DANGLING.search(found["prompt"]):
+        raise IrregularRow("the prompt ends with a speaker mark")
     if not all(found[name].strip() for name in found):
         raise IrregularRow("empty response")
     return {**found, "rejected": None} if alone else {**found}

@@ -25,10 +25,11 @@ def merge(experts: Sequence[State], weights: Sequence[float], how: str) -> State
         raise ValueError(f"merge is {how!r}: choose exact or factors")
     if len(experts) != len(weights):
         raise ValueError(f"{len(experts)} experts and {len(weights)} weights")
+    for name in dict.fromkeys(name for expert in experts for name in expert):
+        if len({expert[name].shape if name in expert else None for expert in experts}) > 1:
+            raise ValueError(f"the experts differ in {name}: they need the same LoRA settings")
     merged: State = {}
     for name, first in experts[0].items():
-        if any(name not in expert or expert[name].shape != first.shape for expert in experts):
-            raise ValueError(f"the experts differ in {name}: they need the same LoRA settings")
         parts = [expert[name] for expert in experts]
         weighted = [w * part for w, part in zip(weights, parts, strict=True)]
         is_a = "lora_A" in name

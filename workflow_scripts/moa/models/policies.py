@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import torch
-from peft import LoraConfig, PeftModel, get_peft_model
+from peft import LoraConfig, PeftModel
 from safetensors.torch import load_file
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase
+from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
+from moa.models.loading import load_base
 from moa.models.settings import LoraSettings
+from moa.models.targets import adapted
 from moa.models.tokenizers import check_tokenizer
 from moa.runtime.errors import JobError
 
@@ -35,11 +36,9 @@ def load_policy(base: Path, adapters: Sequence[Path] = (), dtype: str = "float32
     """The base model with all adapters (entry folders, in order) merged in memory, frozen.
 
     dtype: torch's name of it, or `auto`, as it is stored.
-    Raises: JobError if an adapter is not finite.
+    Raises: JobError if the base cannot be loaded whole, or an adapter is not finite.
     """
-    model = AutoModelForCausalLM.from_pretrained(
-        base, dtype=dtype if dtype == "auto" else getattr(torch, dtype)
-    )
+    model = load_base(base, dtype)
     for folder in adapters:
         load_adapter(folder)
         model = PeftModel.from_pretrained(model, folder / ADAPTER).merge_and_unload()
@@ -68,7 +67,7 @@ def add_adapter(model: Any, lora: LoraSettings, seed: int) -> PeftModel:
 
     B starts at zero, so training starts at the policy below, which is therefore the reference of the
     losses (`model.disable_adapter()`).
-    Raises: JobError if a target names no module, or one whose weights another module shares.
+    Raises: JobError as `adapted`.
     """
     torch.manual_seed(seed)
     targets = lora.target_modules
@@ -80,45 +79,7 @@ def add_adapter(model: Any, lora: LoraSettings, seed: int) -> PeftModel:
         target_modules=targets if isinstance(targets, str) else list(targets),
         task_type="CAUSAL_LM",
     )
-    names = [name for name, _ in model.named_modules()]
-    try:
-        wrapped = get_peft_model(model, config)
-    except ValueError:  # not one target was found
-        _check_targets(targets, [], names)
-        raise
-    _check_targets(targets, wrapped.targeted_module_names, names)
-    _check_unshared(wrapped)
-    return wrapped
-
-
-def _check_targets(
-    targets: str | Sequence[str], adapted: Sequence[str], modules: Sequence[str]
-) -> None:
-    """PEFT leaves out, without a word, what names no module."""
-    leaves = list(dict.fromkeys(name.rsplit(".", 1)[-1] for name in modules if name))
-    for target in [] if isinstance(targets, str) else targets:
-        if not any(f".{name}".endswith(f".{target}") for name in adapted):
-            near = get_close_matches(target.rsplit(".", 1)[-1], leaves, 1, cutoff=0)
-            raise JobError(
-                f"lora.target_modules: the base model has no linear layer {target!r}; the nearest name is "
-                f"{near[0]!r}. Correct it under policy.lora"
-            )
-
-
-def _check_unshared(model: PeftModel) -> None:
-    """Merged into weights that another module shares, an adapter would change that module as well."""
-    owners: dict[int, list[str]] = {}
-    for name, weight in model.get_base_model().named_parameters(remove_duplicate=False):
-        owners.setdefault(weight.data_ptr(), []).append(name.replace(".base_layer", ""))
-    for target in model.targeted_module_names:
-        for names in owners.values():
-            shared = [name for name in names if name != f"{target}.weight"]
-            if f"{target}.weight" in names and shared:
-                raise JobError(
-                    f"lora.target_modules: {target} shares its weights with "
-                    f"{shared[0].removesuffix('.weight')}, so the trained policy and the merged one that "
-                    "is evaluated would differ: leave it out under policy.lora"
-                )
+    return adapted(model, config)
 
 
 def save_adapter(model: PeftModel, entry: Path) -> None:

@@ -9,10 +9,8 @@ import pandas as pd
 import torch
 from transformers import PreTrainedTokenizerBase
 
+from moa.models.readable import require_readable
 from moa.preferences import build_prompt, uniform
-from moa.runtime.errors import JobError
-
-MOST_UNKNOWN = 0.01  # the share of all prompts' tokens that a tokenizer may fail to read
 
 
 def truncate_prompt(
@@ -55,8 +53,7 @@ def distinct_prompts(
     data: rows with prompt_id and prompt. Raises: JobError as `require_readable`.
     """
     distinct = dict(zip(data["prompt_id"].tolist(), data["prompt"].tolist(), strict=True))
-    even = uniform(len(objectives))
-    require_readable([build_prompt(x, objectives, even) for x in distinct.values()], tokenizer)
+    require_readable(list(distinct.values()), objectives, tokenizer, decimals)
     return [
         {
             "prompt_id": i,
@@ -65,20 +62,6 @@ def distinct_prompts(
         }
         for i, prompt in sorted(distinct.items())
     ]
-
-
-def require_readable(prompts: Sequence[str], tokenizer: PreTrainedTokenizerBase) -> None:
-    """Raise JobError, with an example, if a tokenizer loses more than MOST_UNKNOWN of the prompts."""
-    rows = tokenizer(list(prompts))["input_ids"]
-    unknown = [row.count(tokenizer.unk_token_id) for row in rows]
-    share = sum(unknown) / max(1, sum(map(len, rows)))
-    if share > MOST_UNKNOWN:
-        worst = max(range(len(rows)), key=lambda i: unknown[i] / max(1, len(rows[i])))
-        raise JobError(
-            f"the base's tokenizer cannot read {share:.0%} of the prompts' tokens; for example, it reads\n"
-            f"  {prompts[worst][-200:]!r} as\n  {tokenizer.decode(rows[worst])[-200:]!r}\n"
-            "Take a base that knows such text: under policy.base, kind scratch_text, packaged_gguf or hub"
-        )
 
 
 def encode(texts: Sequence[str], tokenizer: PreTrainedTokenizerBase) -> list[torch.Tensor]:

@@ -17,9 +17,8 @@ from moa.logprobs.exactness import tree_is_exact
 from moa.logprobs.layout import Layout
 from moa.models.decoding import Block, Rows
 from moa.models.prompts import common_prefix
+from moa.models.tokenizers import NEXT_TURN_MARKERS
 from moa.runtime.errors import JobError
-
-NEXT_TURN_MARKERS = ("Human:", "Assistant:")
 
 
 class SamplingSettings(Protocol):
@@ -188,13 +187,14 @@ def sample_tokens(
 ) -> torch.Tensor:
     """Inverse-CDF sampling in vocabulary order: logits (N, V), uniforms (N,) -> (N,) ids.
 
-    With top_p < 1 the nucleus is the smallest set of most probable tokens that reaches top_p.
+    With top_p < 1 the nucleus is the smallest set of most probable tokens that reaches top_p; among
+    equally probable ones the first of the vocabulary, so that it is one set on any machine.
     float64, so that rounding in the cumulative sum of a large vocabulary picks no wrong token.
     Raises: NoDistribution.
     """
     probs = torch.softmax(logits.double() / temperature, dim=-1)
     if top_p < 1:
-        sorted_probs, order = probs.sort(dim=-1, descending=True)
+        sorted_probs, order = probs.sort(dim=-1, descending=True, stable=True)
         outside = sorted_probs.cumsum(dim=-1) - sorted_probs >= top_p
         probs = probs.masked_fill(outside.scatter(1, order, outside), 0.0)
     cdf = probs.cumsum(dim=-1)

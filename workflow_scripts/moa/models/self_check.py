@@ -33,16 +33,25 @@ def check_base(folder: Path) -> list[Check]:
     """
     tokenizer = load_tokenizer(folder)
     model = load_policy(folder, dtype="auto")
-    tokens, embeddings = len(tokenizer), model.get_input_embeddings().num_embeddings
+    largest = max(tokenizer.get_vocab().values())
+    embeddings = model.get_input_embeddings().num_embeddings
+    wrong = [name for name, values in model.state_dict().items() if not values.isfinite().all()]
     checks = [
         Check.of(
             "the vocabulary",
-            f"{tokens} tokens for {embeddings} embeddings",
-            tokens <= embeddings,
+            f"ids up to {largest} for {embeddings} embeddings",
+            largest < embeddings,
             "The tokenizer is of another model, or has tokens added to it: take the model's own",
-        )
+        ),
+        Check.of(
+            "the weights",
+            f"NaN or infinity in {', '.join(wrong[:3])}" if wrong else "are finite",
+            not wrong,
+            "The files are damaged, or training diverged: take another copy of the model",
+        ),
     ]
-    return [*checks, *(check_model(model) if tokens <= embeddings else [])]
+    fit = all(check.verdict == "ok" for check in checks)
+    return [*checks, *(check_model(model) if fit else [])]
 
 
 def check_model(model: Any) -> list[Check]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from moa.runtime.errors import JobError
 
+NEXT_TURN_MARKERS = ("Human:", "Assistant:")
 PROBE = "Human: one two helpfulness 0.30 harmlessness 0.70 Assistant:"
 
 
@@ -19,7 +20,12 @@ def check_tokenizer(tokenizer: Any, base: str) -> None:
     base: what a message calls it. Raises: UnfitTokenizer that names what is wrong and how to mend it.
     """
     eos, pad = tokenizer.eos_token_id, tokenizer.pad_token_id
-    if eos is None or pad in (None, eos):
+    if eos is None:
+        raise UnfitTokenizer(
+            f"{base}: the tokenizer has no EOS token, so a response could not end. Name one as eos_token "
+            "in its tokenizer_config.json"
+        )
+    if pad in (None, eos):
         raise UnfitTokenizer(
             f"{base}: the tokenizer needs an EOS token and a different pad token; with pad == EOS "
             "the loss never sees EOS and the policy never learns to stop. Under policy.base, set pad_token "
@@ -33,6 +39,14 @@ def check_tokenizer(tokenizer: Any, base: str) -> None:
             "would answer after the end of its prompt. Set add_eos_token to false in its "
             "tokenizer_config.json, or take the token out of the post_processor of its tokenizer.json"
         )
+    for marker in NEXT_TURN_MARKERS:
+        ids = tokenizer(f"one\n\n{marker} two", add_special_tokens=False)["input_ids"]
+        if marker not in tokenizer.decode(ids):
+            raise UnfitTokenizer(
+                f"{base}: the tokenizer reads {marker!r} as {tokenizer.decode(ids)!r}, so a response that "
+                "goes on to another turn could not be cut. Take a base whose tokenizer keeps case and "
+                "punctuation"
+            )
     special = set(tokenizer.all_special_ids)
     for token in tokenizer.all_special_tokens:
         ids = tokenizer(f"one {token} two {token}three", add_special_tokens=False)["input_ids"]

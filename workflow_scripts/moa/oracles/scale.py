@@ -30,9 +30,11 @@ class RewardScale:
         Raises: JobError if an objective has only one value.
         """
         mean, std = raw.mean(axis=0), raw.std(axis=0, ddof=1)
-        if not (std > 0).all():
+        # Rounding leaves a deviation above 0 of 0.1, 0.1, 0.1: values are compared, too.
+        constant = ~(std > 0) | (raw.min(axis=0) == raw.max(axis=0))
+        if constant.any():
             raise JobError(
-                f"objective {objectives[int(std.argmin())]} has the same reward for every offline "
+                f"objective {objectives[int(constant.argmax())]} has the same reward for every offline "
                 "response, so it cannot be normalised: check its oracle"
             )
         return cls(tuple(objectives), mean, std)

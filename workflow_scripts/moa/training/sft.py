@@ -16,7 +16,8 @@ from datasets import Dataset
 from transformers import PreTrainedTokenizerBase
 from trl import SFTConfig, SFTTrainer
 
-from moa.models.prompts import require_readable, truncate_prompt
+from moa.models.prompts import truncate_prompt
+from moa.models.readable import require_readable
 from moa.oracles.scale import RewardScale
 from moa.preferences import build_prompt, sample_weights
 from moa.training.batches import SharedBatches
@@ -62,7 +63,8 @@ def conditioned_examples(
     candidate that oracle k scores best: the policy then starts with some dependence on w.
     Raises: JobError as `require_readable`.
     """
-    examples, prompts = [], []
+    examples = []
+    require_readable(data["prompt"].tolist(), objectives, tokenizer, settings.decimals)
     for row in data.to_dict("records"):
         rng = np.random.default_rng([seed, row["prompt_id"], _text_id(row["chosen"])])
         w = sample_weights(1, settings.alpha, len(objectives), rng, settings.decimals)[0]
@@ -75,9 +77,7 @@ def conditioned_examples(
             row["prompt"], objectives, tokenizer, settings.max_prompt_tokens, settings.decimals
         )
         prompt = build_prompt(x, objectives, list(w), settings.decimals)
-        prompts.append(prompt)
         examples.append(tokenize_example(prompt, response, tokenizer, settings.max_new_tokens))
-    require_readable(prompts, tokenizer)
     return examples
 
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pandas as pd
 
-from moa.models.prompts import require_readable, truncate_prompt
+from moa.models.prompts import truncate_prompt
+from moa.models.readable import require_readable
 from moa.models.settings import PromptSettings
-from moa.preferences import build_prompt, uniform
 from moa.runtime.checks import Check
 from moa.runtime.errors import JobError
 
@@ -23,7 +23,8 @@ def check_data(
     by_split = frame.groupby("split")["prompt_id"].nunique()
     counts = ", ".join(f"{n} {split}" for split, n in by_split.items())
     prompts = frame["prompt"].drop_duplicates().tolist()
-    checks = [Check("prompts", counts), _readable(prompts, objectives, tokenizer)]
+    readable = _readable(prompts, objectives, tokenizer, asked.decimals)
+    checks = [Check("prompts", counts), readable]
     cut = [
         truncate_prompt(x, objectives, tokenizer, asked.max_prompt_tokens, asked.decimals) != x
         for x in prompts
@@ -42,10 +43,11 @@ def _share(what: str, cut: Sequence[bool], key: str) -> Check:
     return Check(what, f"{share:.1%}", "note" if much else "ok", f"{key} decides" if much else "")
 
 
-def _readable(prompts: list[str], objectives: Sequence[str], tokenizer: Any) -> Check:
-    even = uniform(len(objectives))
+def _readable(
+    prompts: list[str], objectives: Sequence[str], tokenizer: Any, decimals: int
+) -> Check:
     try:
-        require_readable([build_prompt(x, objectives, even) for x in prompts], tokenizer)
+        require_readable(prompts, objectives, tokenizer, decimals)
     except JobError as error:
         return Check("vocabulary", "does not suffice", "fails", str(error))
-    return Check("vocabulary", "reads the prompts and the objectives' names")
+    return Check("vocabulary", "reads the prompts, the objectives' names and every weight")
