@@ -27,7 +27,7 @@ def main(job: Job) -> None:
     rows = distinct_prompts(
         test, objectives, tokenizer, settings.max_prompt_tokens, settings.decimals
     )
-    sampling = Sampling.of(settings, tokenizer, settings.batch_size)
+    sampling = Sampling.of(settings, tokenizer, policy.at(vectors[0]), job.operation.cache_gib)
     bar = Progress(len(vectors) * len(rows), job.name, "responses")
 
     numbered = dict(enumerate(vectors, job.params["first_vector"]))

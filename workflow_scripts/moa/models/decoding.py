@@ -17,6 +17,21 @@ FREE = 8  # prompts are admitted when one in so many rows is free
 Draw = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
 
 
+def rows_within(model: Any, columns: int, gib: float) -> int:
+    """How many rows of so many tokens have their keys and values in so much memory; at least one.
+
+    On a GPU at most half of what is free there is taken.
+    """
+    config, parameter = model.config.get_text_config(), next(model.parameters())
+    heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+    size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    each = 2 * config.num_hidden_layers * heads * size * parameter.element_size() * columns
+    room = gib * 2**30
+    if parameter.is_cuda:
+        room = min(room, torch.cuda.mem_get_info(parameter.device)[0] / 2)
+    return max(1, int(room / each))
+
+
 @dataclass(frozen=True)
 class Block:
     """Prompts that begin alike, by their numbers: what they share is read once. The rest is not empty."""

@@ -15,7 +15,7 @@ import torch
 
 from moa.logprobs.exactness import tree_is_exact
 from moa.logprobs.layout import Layout
-from moa.models.decoding import Block, Rows
+from moa.models.decoding import Block, Rows, rows_within
 from moa.models.prompts import common_prefix
 from moa.models.tokenizers import NEXT_TURN_MARKERS
 from moa.runtime.errors import JobError
@@ -24,6 +24,8 @@ from moa.runtime.errors import JobError
 class SamplingSettings(Protocol):
     """What the settings of every stage that samples have."""
 
+    @property
+    def max_prompt_tokens(self) -> int: ...
     @property
     def max_new_tokens(self) -> int: ...
     @property
@@ -34,7 +36,7 @@ class SamplingSettings(Protocol):
 
 @dataclass(frozen=True)
 class Sampling:
-    """How responses are sampled. batch_size: prompts decoded together, which changes no response.
+    """How responses are sampled. rows: responses decoded at once, which changes none of them.
 
     shown: what a message says of a prompt's ids.
     Raises: ValueError for a temperature or a nucleus that is no such thing.
@@ -45,7 +47,7 @@ class Sampling:
     top_p: float
     eos_token_id: int
     pad_token_id: int
-    batch_size: int
+    rows: int
     shown: Callable[[list[int]], str] = str
 
     def __post_init__(self) -> None:
@@ -55,15 +57,21 @@ class Sampling:
             )
 
     @classmethod
-    def of(cls, settings: SamplingSettings, tokenizer: Any, batch_size: int) -> Sampling:
-        """As a stage's settings say; the special tokens are the tokenizer's."""
+    def of(
+        cls, settings: SamplingSettings, tokenizer: Any, model: Any, cache_gib: float
+    ) -> Sampling:
+        """As a stage's settings say; the special tokens are the tokenizer's.
+
+        cache_gib: memory for keys and values, which decides the rows.
+        """
+        columns = settings.max_prompt_tokens + 2 * settings.max_new_tokens
         return cls(
             settings.max_new_tokens,
             settings.temperature,
             settings.top_p,
             tokenizer.eos_token_id,
             tokenizer.pad_token_id,
-            batch_size,
+            rows_within(model, columns, cache_gib),
             tokenizer.decode,
         )
 
@@ -112,7 +120,7 @@ def generate(
     """Sample N responses to each of B prompts; dropout is off, and the mode is restored after.
 
     prompt_ids: B 1-D id tensors. streams: (B, N, max_new_tokens) uniforms in [0, 1); N responses
-    to a prompt are decoded together, so a batch has N x batch_size rows. variants: so many prompts in a
+    to a prompt are decoded together. variants: so many prompts in a
     row begin alike, as one x under so many preference vectors does, and that is read once.
     Returns: B lists of N 1-D id tensors on the CPU, EOS included where emitted.
     Raises: ValueError if the streams do not fit; JobError that shows the prompt after which the model's
@@ -154,7 +162,7 @@ def generate(
     try:
         if len(prompt_ids):
             blocks = _blocks(model, prompt_ids, variants)
-            Rows(model, blocks, samples, sampling.batch_size * samples, max_new, draw).run()
+            Rows(model, blocks, samples, sampling.rows, max_new, draw).run()
     finally:
         model.train(was_training)
     tokens, lengths = tokens.cpu(), lengths.cpu()
@@ -163,10 +171,10 @@ def generate(
 
 
 def _blocks(model: Any, prompts: Sequence[torch.Tensor], variants: int) -> list[Block]:
-    """What is read together, longest first, so that what is admitted fits into the columns in use.
+    """What is read together, longest first: what is admitted then fits into the columns in use.
 
-    A padded rest behind a prefix leaves a gap of columns, which only a model that goes by mask and positions
-    can read, as it reads trees; another reads every prompt whole.
+    A padded rest behind a prefix leaves a gap of columns, which only a model that goes by mask and
+    positions can read, as it reads trees; another reads every prompt whole.
     """
     size = 1
     if variants > 1:

@@ -57,7 +57,7 @@ class GenerationSettings(Settings):
     top_p: TopP = 0.9
     """Nucleus."""
     batch_size: Natural = 64
-    """Prompts decoded together."""
+    """Responses scored together for decodability."""
     decodability_prompts: Natural = 32
     """Test prompts on which all vectors' likelihoods of all responses are computed."""
     vectors_per_job: Natural | None = None
@@ -75,4 +75,4 @@ class GenerationStage(PromptSettings):
     top_p: TopP
     """Nucleus."""
     batch_size: Natural
-    """Prompts decoded together."""
+    """Responses scored together for decodability."""

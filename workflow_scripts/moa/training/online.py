@@ -192,7 +192,7 @@ class OnlineTrainer(SharedBatches, Trainer):
         """Two responses per prompt from the current policy under w+, dropout off."""
         keys = [(self.run.seed, Stream.ONLINE_RESPONSES, step, row["prompt_id"]) for row in rows]
         streams = sample_streams(keys, 2, self.settings.max_new_tokens)
-        how = Sampling.of(self.settings, self.tokenizer, batch_size=len(prompts))
+        how = Sampling.of(self.settings, self.tokenizer, model, self.run.operation.cache_gib)
         sampled = generate(model, prompts, streams, how)
         return [[clean_response(ids, self.tokenizer) for ids in pair] for pair in sampled]
 

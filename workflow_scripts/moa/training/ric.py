@@ -210,7 +210,7 @@ class RiC:
             self.model,
             encode(texts, self.tokenizer),
             sample_streams(keys, 1, s.max_new_tokens),
-            Sampling.of(s, self.tokenizer, s.micro_batch_size),
+            Sampling.of(s, self.tokenizer, self.model, self.run.operation.cache_gib),
         )
         responses = [clean_response(one[0], self.tokenizer).text for one in sampled]
         raw = score_all(self.oracles, [row["prompt"] for row in rows], responses)

@@ -56,14 +56,14 @@ class ExpertTrainer(RLOOTrainer):
     """
 
     def __init__(
-        self, objective: str, settings: ExpertStage, run_seed: int, **arguments: Any
+        self, objective: str, settings: ExpertStage, run: TrainingRun, **arguments: Any
     ) -> None:
-        self.objective, self.settings, self.run_seed = objective, settings, run_seed
+        self.objective, self.settings, self.run = objective, settings, run
         super().__init__(**arguments)
 
     def _get_train_sampler(self, dataset: Dataset | None = None) -> EpochOrder:
         sampler = super()._get_train_sampler(dataset)
-        return EpochOrder(sampler, self.run_seed, lambda: int(self.state.epoch or 0))
+        return EpochOrder(sampler, self.run.seed, lambda: int(self.state.epoch or 0))
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
         self._sampled_ids = [row["prompt_id"] for row in inputs]
@@ -73,12 +73,12 @@ class ExpertTrainer(RLOOTrainer):
         """One response per row, cut where what is scored ends; TRL repeats each prompt `generations` times
         in a row, and needs a token of each, which is a pad token where nothing is left."""
         s, n, step = self.settings, self.settings.generations, self.state.global_step
-        keys = [(self.run_seed, Stream.EXPERT_RESPONSES, step, i) for i in self._sampled_ids[::n]]
+        keys = [(self.run.seed, Stream.EXPERT_RESPONSES, step, i) for i in self._sampled_ids[::n]]
         sampled = generate(
             self.accelerator.unwrap_model(self.model),
             [torch.tensor(ids) for ids in prompt_ids[::n]],
             sample_streams(keys, n, s.max_new_tokens),
-            Sampling.of(s, self.processing_class, s.micro_batch_size),
+            Sampling.of(s, self.processing_class, self.model, self.run.operation.cache_gib),
         )
         tokenizer = self.processing_class
         cleaned = [clean_response(ids, tokenizer) for responses in sampled for ids in responses]
@@ -161,7 +161,7 @@ def train_expert(
     trainer = ExpertTrainer(
         oracle.objective,
         settings,
-        run.seed,
+        run,
         model=model,
         reward_funcs=reward,
         args=RLOOConfig(
