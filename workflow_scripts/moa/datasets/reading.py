@@ -104,8 +104,8 @@ def _json_lines(path: Path) -> Iterator[Row]:
         except UnicodeDecodeError as error:
             raise JobError(
                 f"{where}: not UTF-8 (byte {error.object[error.start]:#x} at {error.start + 1}); find out "
-                "in which encoding it was saved, or whether it was damaged, and convert the file, for example "
-                "with `iconv -f WINDOWS-1252 -t UTF-8` if it is that of western Windows"
+                "in which encoding it was saved, or whether it was damaged, and convert the file, for "
+                "example with `iconv -f WINDOWS-1252 -t UTF-8` if it is that of western Windows"
             ) from None
         if not content:
             continue

@@ -93,7 +93,7 @@ def _numbers(objective: str, scores: Any) -> np.ndarray:
                 f"({order[:5]}..): sort it with sort_index() before it is returned"
             )
     if isinstance(scores, np.ma.MaskedArray):  # or the values under the mask would count
-        scores = scores.astype(np.float64).filled(np.nan)
+        scores = np.ma.filled(scores.astype(np.float64), np.nan)
     found: Any = None
     try:
         if isinstance(scores, (list, tuple)):

@@ -49,7 +49,8 @@ class RewardScale:
             k = int(lost.argmax())
             raise JobError(
                 f"objective {objectives[k]} has rewards from {raw[:, k].min():.3g} to "
-                f"{raw[:, k].max():.3g}, whose mean and deviation float64 cannot hold: let its oracle return numbers of order 1"
+                f"{raw[:, k].max():.3g}, whose mean and deviation float64 cannot hold: "
+                "let its oracle return numbers of order 1"
             )
         return cls(tuple(objectives), mean, std)
 

@@ -195,8 +195,8 @@ def load_network(auto_class: Any, folder: Path, dtype: str) -> Any:
     if unused:
         raise JobError(
             f"{folder} has weights that a {type(model).__name__} of its config.json has no place for, so "
-            f"it would score without them: {', '.join(sorted(unused)[:5])}; check that config.json belongs to "
-            "these weights, and the oracle's kind"
+            f"it would score without them: {', '.join(sorted(unused)[:5])}; check that config.json belongs "
+            "to these weights, and the oracle's kind"
         )
     return model
 
