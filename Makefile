@@ -17,11 +17,16 @@ quote = '$(subst ','\'',$(1))'
 MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs
 READY := $(VENV)/.ready $(if $(wildcard requirements-$(SCALE).lock),$(VENV)/.ready-$(SCALE))
 
-.PHONY: help setup run check rehearsal status efficiency adopt gc test test-all lint format docs config-docs clean
+.PHONY: help config-there setup run check rehearsal status efficiency adopt gc test test-all lint format docs config-docs clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo "CONFIG=$(CONFIG) TARGET=$(TARGET) CORES=$(CORES) PYTHON=$(PYTHON)"
+
+# Before anything is set up; Snakemake itself says no more than a traceback.
+config-there:
+	@test -f $(call quote,$(CONFIG)) || { printf '%s: there is no such file; name a config, such as %s\n' \
+		$(call quote,CONFIG=$(CONFIG)) CONFIG=config/synthetic.yaml >&2; exit 2; }
 
 setup: $(READY) ## the environment: .venv with the locked packages, and what CONFIG needs beside them
 
@@ -38,23 +43,23 @@ $(VENV)/.ready-%: requirements-%.lock $(VENV)/.ready
 		--quiet --no-deps --no-binary "$${spec%%==*}" --dest data "$$spec" || exit 1; done
 	touch $@
 
-run: setup ## CONFIG's pipeline, from data to figures and tables, or only TARGET and what it needs
+run: config-there setup ## CONFIG's pipeline, from data to figures and tables, or only TARGET and what it needs
 	$(BIN)/snakemake --profile profiles/local --cores $(CORES) --configfile $(call quote,$(CONFIG)) -- $(TARGET)
 
-check: setup ## whether CONFIG's base, tokenizer, oracles and data work together, before anything is trained
+check: config-there setup ## whether CONFIG's base, tokenizer, oracles and data work together, before anything is trained
 	$(BIN)/snakemake --profile profiles/local --cores $(CORES) --configfile $(call quote,$(CONFIG)) -- check
 
 rehearsal: setup ## the paper's run on tiny made-up models and data
 	$(BIN)/python workflow_scripts/make_rehearsal.py --out data/rehearsal
 	$(BIN)/snakemake --profile profiles/local --cores $(CORES) --configfile config/rehearsal.yaml -- $(TARGET)
 
-status: setup ## how far the runs of CONFIG are
+status: config-there setup ## how far the runs of CONFIG are
 	$(BIN)/python workflow_scripts/show_status.py --configfile $(call quote,$(CONFIG))
 
-efficiency: setup ## what Slurm's accounting, where there is one, says of the jobs behind CONFIG's store
+efficiency: config-there setup ## what Slurm's accounting, where there is one, says of the jobs behind CONFIG's store
 	$(BIN)/python workflow_scripts/show_efficiency.py --configfile $(call quote,$(CONFIG))
 
-adopt: setup ## what CONFIG misses only for changed code or library versions; WHY="..." takes it over, if harmless
+adopt: config-there setup ## what CONFIG misses only for changed code or library versions; WHY="..." takes it over, if harmless
 	$(BIN)/python workflow_scripts/adopt_entries.py --configfile $(call quote,$(CONFIG)) \
 		$(if $(filter undefined,$(origin WHY)),,--why $(call quote,$(value WHY)))
 

@@ -16,6 +16,7 @@ TESTS = Path(__file__).parent
 MARKS = {
     "pipeline": ("workflow",),
     "pipeline/test_kills.py": ("workflow", "long"),
+    "pipeline/test_views.py": ("workflow", "long"),
     "slurm": ("slurm", "long"),
     "training/test_methods.py": ("train",),
     "training/test_online.py": ("train",),

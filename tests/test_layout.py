@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+
 import pytest
 
 from support.paths import REPO, SCRIPTS
@@ -34,3 +36,13 @@ def test_every_room_has_its_tests(room: str) -> None:
 def test_tests_lie_in_the_room_they_test() -> None:
     folders = {path.name for path in (REPO / "tests").iterdir() if path.is_dir()} - {"__pycache__"}
     assert folders == {*ROOMS, "pipeline", "slurm", "support"}
+
+
+@pytest.mark.parametrize("config", ["", "nope.yaml", "config", "it's mine.yaml"])
+def test_make_names_a_config_that_is_not_there(config: str) -> None:
+    command = ["make", "--no-print-directory", "config-there", f"CONFIG={config}"]
+    done = subprocess.run(command, cwd=REPO, capture_output=True, text=True, check=False)
+    assert f"CONFIG={config}: there is no such file; name a config, such as" in done.stderr
+    text = (REPO / "Makefile").read_text()
+    for target in ("run", "check", "status", "efficiency", "adopt"):
+        assert f"\n{target}: config-there " in text

@@ -14,6 +14,7 @@ from pathlib import Path
 from moa.runtime.checks import Check
 from moa.runtime.errors import ConfigError
 from moa.runtime.files import write_json
+from moa.runtime.publishing import is_published
 from moa.tools.check.task import check_task
 from moa.tools.terminal import table
 from moa.workflow.plan import read_plan
@@ -32,11 +33,16 @@ def main() -> None:
         plan = read_plan(args.configfile, args.given)
     except ConfigError as error:
         sys.exit(str(error))
+    store = Path(plan.config.store)
+    needed = {entry.rel for entries in plan.shared.values() for entry in entries.values()}
+    if missing := sorted(rel for rel in needed if not is_published(store / rel)):
+        sys.exit(
+            f"{args.configfile}: the store {store} has no {', '.join(missing)} yet; "
+            "run `make check`, which makes what is missing first"
+        )
     failed = False
     for name, task in plan.config.tasks.items():
-        inputs = {
-            role: Path(plan.config.store) / entry.rel for role, entry in plan.shared[name].items()
-        }
+        inputs = {role: store / entry.rel for role, entry in plan.shared[name].items()}
         shown, checks = check_task(task, inputs)
         report(name, shown, checks)
         write(Path("results") / plan.config.name / name, shown, checks)

@@ -27,7 +27,7 @@ def test_all_prompts_that_the_test_split_leaves_can_be_trained_on():
     split = split_prompts(prompts, None, 4, seed=0)
     assert split == split_prompts(prompts, 6, 4, seed=0)
     assert None not in split
-    with pytest.raises(JobError, match=r"n_test 10 is more than the 10 distinct"):
+    with pytest.raises(JobError, match=r"n_test 10 leaves nothing to train on of the 10 distinct"):
         split_prompts(prompts, None, 10, seed=0)
 
 

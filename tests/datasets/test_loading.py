@@ -176,3 +176,13 @@ def test_one_response_is_enough_but_an_empty_one_is_not():
     ]
     assert len(to_dataset(rows, dropped)) == 1
     assert dropped == {"empty response": 1}
+
+
+@pytest.mark.parametrize("nothing", [" \t", "\u200b", "\ufeff \u200d", "\u00ad\u00a0", "\x00"])
+def test_what_nobody_can_see_is_empty(nothing):
+    dropped = Counter()
+    row = {"prompt": "a", "chosen": "b", "rejected": None}
+    family = {**row, "chosen": "\U0001f468\u200d\U0001f469"}  # joined by a mark of zero width
+    bad = [{**row, "chosen": nothing}, {**row, "prompt": nothing}]
+    assert to_dataset([row, family, *bad], dropped)["chosen"] == ["b", family["chosen"]]
+    assert dropped == {"empty response": 1, "no prompt": 1}

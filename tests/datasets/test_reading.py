@@ -3,6 +3,7 @@
 import codecs
 import gzip
 import json
+import re
 
 import pytest
 
@@ -39,7 +40,10 @@ def test_a_mark_at_the_start_and_blank_lines_are_no_rows(tmp_path, content):
     [
         (b"not json", r"line 2: not JSON \(Expecting value at character 1\); .*one JSON object"),
         (b'["a"]', "line 2: not a JSON object; .*one JSON object per line"),
-        ('{"prompt": "é"}'.encode("latin-1"), "line 2: not UTF-8; convert .*iconv"),
+        (
+            '{"prompt": "é"}'.encode("latin-1"),
+            r"line 2: not UTF-8 \(byte 0xe9 at 13\); find out .*iconv",
+        ),
     ],
 )
 def test_a_broken_line_is_named_with_the_form_that_is_expected(tmp_path, line, said):
@@ -98,3 +102,18 @@ def test_a_single_file_has_no_split_but_the_default_one(tmp_path):
     path.write_bytes(LINES)
     with pytest.raises(JobError, match=r"a single file and has no split 'test': leave `split` out"):
         read(path, "test")
+
+
+@pytest.mark.parametrize("mark", [True, False], ids=["mark", "no_mark"])
+@pytest.mark.parametrize("name", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-be"])
+def test_a_file_of_another_unicode_encoding_is_named_with_a_mend_that_mends(tmp_path, name, mark):
+    path = tmp_path / "a.jsonl"
+    text = LINES.decode()
+    path.write_bytes(
+        (text if name[-2:] in {"16", "32"} or not mark else f"\ufeff{text}").encode(name)
+    )
+    with pytest.raises(JobError, match=r"line 1: in UTF-(16|32).*, not UTF-8") as caught:
+        read(path)
+    asked, into = re.search(r"iconv -f (\S+) -t (\S+)`", str(caught.value)).groups()
+    path.write_bytes(path.read_bytes().decode(asked).encode(into))
+    assert read(path) == ROWS

@@ -25,3 +25,27 @@ class Fixed:
 def test_an_oracle_that_returns_no_rewards_is_named_with_the_prompt(scores, said):
     with pytest.raises(OracleError, match=said):
         score_all([Fixed(scores)], ["first", "second"], ["a", "b"])
+
+
+def test_an_oracle_that_changes_its_lists_changes_them_for_no_other():
+    class Shouting(Fixed):
+        def score(self, prompts, responses):
+            prompts.reverse()
+            responses[:] = [y.upper() for y in responses]
+            return super().score(prompts, responses)
+
+    class Capitals(Fixed):
+        def score(self, prompts, responses):
+            pairs = zip(prompts, responses, strict=True)
+            return np.array([y.isupper() + 2 * (x == "first") for x, y in pairs])
+
+    prompts, responses = ["first", "second"], ["a", "b"]
+    scores = score_all([Shouting([0.0, 1.0]), Capitals([])], prompts, responses)
+    assert scores.tolist() == [[0.0, 2.0], [1.0, 0.0]]
+    assert (prompts, responses) == (["first", "second"], ["a", "b"])
+
+
+def test_a_text_of_a_million_characters_is_not_told_whole():
+    with pytest.raises(OracleError, match="1000002 characters") as caught:
+        score_all([Fixed([float("nan")])], ["x" * 1_000_000], ["a"])
+    assert len(str(caught.value)) < 500

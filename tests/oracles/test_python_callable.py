@@ -12,6 +12,9 @@ def spec(function):
 
 
 SOURCE = """
+from decimal import Decimal
+from fractions import Fraction
+
 import numpy as np
 import pandas as pd
 import torch
@@ -72,6 +75,56 @@ def ragged(prompts, responses):
 def imaginary(prompts, responses):
     return [1j, 2.0]
 
+def past_floats(prompts, responses):
+    return [10**400, 1]
+
+def decimals(prompts, responses):
+    return [Decimal("0.5"), 1]
+
+def fractions(prompts, responses):
+    return [Fraction(n) for n in brevity(prompts, responses)]
+
+def objects(prompts, responses):
+    return np.array(brevity(prompts, responses), dtype=object)
+
+def object_array(prompts, responses):
+    return np.array([1.0, None])
+
+def nullable(prompts, responses):
+    return pd.Series([1.0, None], dtype="Float64")
+
+def masked(prompts, responses):
+    return np.ma.masked_array([1.0, 2.0], mask=[False, True])
+
+def half_overflow(prompts, responses):
+    with np.errstate(over="ignore"):
+        return np.array([1e6, 1.0]).astype(np.float16)
+
+def sorted_series(prompts, responses):
+    return pd.Series(brevity(prompts, responses)).sort_values(ascending=False)
+
+def object_without_dimension(prompts, responses):
+    return np.array(None)
+
+def no_dimension(prompts, responses):
+    return np.array(3.0)
+
+def talkative(prompts, responses):
+    print("scoring")
+    return brevity(prompts, responses)
+
+def clumsy(prompts, responses):
+    return [1 / len(y) for y in responses]
+
+def leaving(prompts, responses):
+    raise SystemExit(0)
+
+def one_argument(responses):
+    return brevity(None, responses)
+
+def misused(*texts):
+    return one_argument(*texts)
+
 async def later(prompts, responses):
     return brevity(prompts, responses)
 
@@ -92,7 +145,18 @@ def scored(function):
 
 
 @pytest.mark.parametrize(
-    "function", ["brevity", "array", "series", "tensor", "bfloat16", "tensors"]
+    "function",
+    [
+        "brevity",
+        "array",
+        "series",
+        "tensor",
+        "bfloat16",
+        "tensors",
+        "fractions",
+        "objects",
+        "talkative",
+    ],
 )
 def test_its_values_are_the_scores(module, function):
     found = scored(function)
@@ -111,11 +175,20 @@ def test_its_values_are_the_scores(module, function):
         ("distinct", "a set: it must return"),
         ("nothing", "a NoneType: it must return"),
         ("one", "a float: it must return"),
-        ("words", "a list that holds '-4': it must return"),
+        ("words", "a list that holds '-4', a str: it must return"),
         ("word_array", "a ndarray of <U2: it must return"),
-        ("gaps", "a list that holds None: it must return"),
-        ("ragged", r"a list that holds \[0.0\]: it must return"),
-        ("imaginary", "a list that holds 1j: it must return"),
+        ("gaps", "a list that holds None, a NoneType: it must return"),
+        ("ragged", r"a list that holds \[0.0\], a list: it must return"),
+        ("imaginary", "a list that holds 1j, a complex: it must return"),
+        ("past_floats", "a list that holds a whole number of 1329 bits, past all floats: it must"),
+        ("decimals", r"a list that holds Decimal\('0.5'\), a Decimal: it must return"),
+        ("object_array", "a ndarray that holds None, a NoneType: it must return"),
+        ("nullable", "nan for the prompt 'x' and the response ''"),
+        ("masked", "nan for the prompt 'x' and the response ''"),
+        ("half_overflow", "inf for the prompt 'x' and the response 'four'"),
+        ("sorted_series", r"a Series in another order than the responses.*sort_index"),
+        ("object_without_dimension", "a ndarray that holds None, a NoneType: it must return"),
+        ("no_dimension", r"shape \(\) for 2 responses"),
         ("later", "a coroutine: it must return"),
         ("short", r"shape \(1,\) for 2 responses, not \(2,\), one number for each"),
         ("columns", r"shape \(2, 1\) for 2 responses, not \(2,\)"),
@@ -143,3 +216,40 @@ def test_what_is_no_function_is_refused(module):
 def test_one_that_cannot_be_imported_is_named_with_the_mend(module, function):
     with pytest.raises(JobError, match=f"oracle length: cannot import {function}.*PYTHONPATH"):
         load_oracles(["length"], spec(function), {})
+
+
+@pytest.mark.parametrize(
+    ("function", "said"),
+    [
+        ("clumsy", "ZeroDivisionError: division by zero"),
+        ("leaving", "SystemExit: 0"),
+        ("misused", r"TypeError: one_argument\(\) takes 1 positional argument but 2 were given"),
+    ],
+)
+def test_one_that_raises_is_named_and_its_traceback_is_logged(module, caplog, function, said):
+    expected = (
+        rf"oracle length: my_rewards:{function} raised {said} for 2 responses; .*one number per"
+    )
+    with pytest.raises(JobError, match=expected) as caught:
+        scored(function)
+    assert caught.value.__cause__ is not None
+    assert "Traceback" in caplog.text and "my_rewards.py" in caplog.text
+
+
+def test_one_that_takes_another_number_of_arguments_is_refused_before_it_is_called(module):
+    with pytest.raises(
+        JobError,
+        match=r"oracle length: my_rewards:one_argument cannot be called with two arguments \(too many",
+    ):
+        load_oracles(["length"], spec("my_rewards:one_argument"), {})
+
+
+@pytest.mark.parametrize("source", ["1 / 0", "def f(:", "raise SystemExit(0)"])
+def test_a_module_that_raises_is_named(tmp_path, monkeypatch, source):
+    (tmp_path / "raising_rewards.py").write_text(source)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(
+        JobError,
+        match=r"oracle length: importing raising_rewards, for .*:f, raised \w+: .*mend the",
+    ):
+        load_oracles(["length"], spec("raising_rewards:f"), {})

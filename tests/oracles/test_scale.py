@@ -37,3 +37,18 @@ def test_an_oracle_that_says_one_thing_only_is_named(value, times):
     constant = np.column_stack([first, np.full_like(first, value)])
     with pytest.raises(JobError, match="harmlessness has the same reward for every offline"):
         RewardScale.measure(OBJECTIVES, constant)
+
+
+@pytest.mark.parametrize("size", [1e308, 1e-300])
+def test_rewards_whose_deviation_is_past_all_floats_are_named(size):
+    raw = np.column_stack([RAW[:, 0], size * np.array([1.0, -1.0, 1.0, -1.0])])
+    with pytest.raises(
+        JobError, match=r"harmlessness has rewards from -1e.* float64 cannot hold: let"
+    ):
+        RewardScale.measure(OBJECTIVES, raw)
+
+
+@pytest.mark.parametrize("n", [0, 1])
+def test_fewer_than_two_responses_have_no_scale(n):
+    with pytest.raises(JobError, match=rf"has {n} offline responses, and a deviation needs two"):
+        RewardScale.measure(OBJECTIVES, RAW[:n])

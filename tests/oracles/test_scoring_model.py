@@ -1,12 +1,10 @@
 """Neural oracles: models in the published form at small width, against one plain row at a time."""
 
-import json
 import logging
 
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
 from transformers import AutoTokenizer
 
 from moa.oracles import beaver, sequence_classifier
@@ -14,7 +12,12 @@ from moa.oracles.base import load_oracles
 from moa.oracles.placement import PLACEMENTS, Placed, device_for
 from moa.oracles.scoring_model import ScoringModel
 from moa.runtime.errors import JobError
-from support.tiny_oracles import paper_oracle, save_beaver, save_gpt2_reward, save_humor
+from support.tiny_oracles import (
+    paper_oracle,
+    save_beaver,
+    save_gpt2_reward,
+    save_humor,
+)
 from support.tiny_tokenizers import gpt2_tokenizer
 
 X = "Tell me a joke, please."
@@ -310,36 +313,3 @@ def test_offloaded_weights_visit_the_device_and_rest_on_the_cpu(tmp_path):
         assert network(input_ids=ids).logits.device.type == "meta"
     assert {name: tensor.data_ptr() for name, tensor in model.named_parameters()} == before
     assert not any(p.requires_grad or p.device.type != "cpu" for p in model.parameters())
-
-
-# What is wrong with a model or its entry
-
-
-def test_a_model_without_its_head_is_refused(tmp_path):
-    save_beaver(tmp_path / "beaver")
-    file = tmp_path / "beaver" / "model.safetensors"
-    weights = load_file(file)
-    save_file({k: v for k, v in weights.items() if k != "score_head.weight"}, file)
-    params = paper_oracle("safety", "helpfulness", tmp_path / "beaver")
-    with pytest.raises(JobError, match=r"lacks weights of a ScoreModel.*score_head\.weight"):
-        beaver.load("helpfulness", params, None)
-
-
-def test_a_head_of_another_size_is_refused(tmp_path):
-    save_gpt2_reward(tmp_path / "gpt2")
-    about = tmp_path / "gpt2" / "config.json"
-    config = json.loads(about.read_text())
-    labels = {"id2label": {"0": "a", "1": "b"}, "label2id": {"a": 0, "b": 1}}
-    about.write_text(json.dumps({**config, **labels}))
-    with pytest.raises(JobError, match=r"another shape: score\.weight"):
-        gpt2_oracle(tmp_path / "gpt2")
-
-
-def test_a_wrong_index_or_template_is_explained(tmp_path):
-    save_gpt2_reward(tmp_path / "gpt2")
-    with pytest.raises(JobError, match=r"index is 1, but .* has 1 logits"):
-        gpt2_oracle(tmp_path / "gpt2", index=1)
-    with pytest.raises(JobError, match=r"neither template nor pair_template has \{response\}"):
-        gpt2_oracle(tmp_path / "gpt2", pair_template=None)
-    with pytest.raises(JobError, match=str(tmp_path / "nothing")):
-        gpt2_oracle(tmp_path / "nothing")

@@ -319,3 +319,15 @@ def test_a_number_that_rounds_to_zero_has_no_sign():
     value = {"mean": -1e-9, "low": -0.004, "high": 0.01, "seed_std": None}
     assert estimate(value) == "0.00 [0.00, 0.01]"
     assert estimate(value, form="+z.3f") == "+0.000 [-0.004, +0.010]"
+
+
+@pytest.mark.parametrize("optimum", [0.0, -0.5])
+def test_there_are_no_per_cents_of_an_optimum_that_is_not_above_0(optimum):
+    metrics = made_up()
+    metrics["optimum"] |= {"hv": optimum}
+    frame = summary.frame(metrics, PAPER)
+    assert frame["hv_percent_of_optimum"].isna().all()
+    assert frame["mip_percent_of_optimum"].notna().all()
+    rows = cells(summary.markdown(metrics, PAPER))[1:]
+    assert {row[2] for row in rows} == {"–"} and "50.0" in {row[5] for row in rows}
+    assert r"& -- &" in summary.latex(metrics, PAPER)

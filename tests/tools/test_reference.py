@@ -40,3 +40,5 @@ def test_the_schema_takes_every_config_and_refuses_an_unknown_key():
         raw = yaml.safe_load(path.read_text())
         assert not list(validator.iter_errors(raw)), path.name
         assert list(validator.iter_errors({**raw, "onlin": {}}))
+        assert list(validator.iter_errors({**raw, "online": {"beta_w": -1}}))
+        assert list(validator.iter_errors({**raw, "seeds": [2**32]}))

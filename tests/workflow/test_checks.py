@@ -1,6 +1,7 @@
 """Settings that are right each by itself, and cannot go together, are told before any job runs."""
 
 import copy
+import re
 
 import pytest
 import yaml
@@ -197,3 +198,39 @@ def test_a_name_speaks_of_no_other_value(config, method):
     config["runs"] += [{"name": "beta_w_high", "method": "mi_epo", "overrides": {"beta_w": 1}}]
     labels = [run.label for run in resolve(config).tasks["safety"].runs]
     assert labels == ["beta_w_0_01", "mi_epo_x", "beta_w_high"]
+
+
+# Pairs, and the runs of a sweep
+
+
+def test_a_pair_has_an_order(config, task):
+    pair = {"prompt": "How?", "better": "So.", "worse": "So."}
+    task["pairs"] = {"helpfulness": [{**pair, "worse": ""}, pair]}
+    refused(config, "tasks.safety.pairs.helpfulness[1]: better and worse are the same text")
+
+
+def test_a_swept_runs_name_is_a_folders_name(config, task):
+    task["beta_w_sweep"] = [0, 1e-5, 0.5, 1.5, 1e20, 1e300]
+    names = [run.name for run in resolve(config).tasks["safety"].sweep]
+    assert names[1:5] == ["beta_w_1e-05", "beta_w_0_5", "beta_w_1_5", "beta_w_1e20"]
+    planned = {name for _, name, _ in Plan(resolve(config)).ends}
+    assert set(names) <= planned
+    assert all(
+        re.fullmatch("[A-Za-z0-9_-]+", e.name) for e in Plan(resolve(config)).entries.values()
+    )
+    config["runs"] = [{"name": "beta_w_1e20", "method": "mi_epo"}]
+    task["beta_w_sweep"] = []
+    refused(config, "runs.beta_w_1e20: the name speaks of a value of beta_w, but its own is 0.01")
+
+
+def test_zero_has_no_sign(config, task):
+    task["beta_w_sweep"] = [-0.0]
+    config["metrics"] = {"reference": -0.0, "reference_sensitivity": [-0.0]}
+    task["evaluation_vectors"] = [[1, -0.0], [0.5, 0.5]]
+    resolved = resolve(config).tasks["safety"]
+    (swept,) = resolved.sweep
+    assert (swept.name, swept.label) == ("beta_w_0", "beta_w = 0")
+    numbers = [swept.settings.beta_w, resolved.vectors[0][1], resolved.metrics.reference]
+    assert [str(number) for number in numbers] == ["0.0"] * 3
+    task["beta_w_sweep"] = [0, -0.0]
+    refused(config, "list different numbers from 0")

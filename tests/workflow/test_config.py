@@ -42,7 +42,7 @@ def put(config, path, value):
         ("online.alpha", 0, r"online.alpha is 0: it must be above 0"),
         ("tasks.safety.online.alpha", -1, r"tasks.safety.online.alpha is -1: it must be above 0"),
         ("online.ties", "last", r"online.ties is 'last': choose skip, first or split"),
-        ("seeds", [0, 0], r"seeds is \[0, 0\]: list different non-negative whole numbers"),
+        ("seeds", [0, 0], r"seeds is \[0, 0\]: list different whole numbers from 0 to"),
         ("name", None, r"config: the key 'name' is missing"),
         (
             "tasks.safety.data.kind",
@@ -112,7 +112,7 @@ def put(config, path, value):
         ("policy.base", {"kind": "hub", "model": "$NO_SUCH/x"}, r"the variable NO_SUCH is not set"),
         ("policy.lora.target_modules", "", r"target_modules is '': it must have"),
         ("policy.lora.target_modules", [], r"target_modules is \[\]: it must "),
-        ("name", "x\n", r"name is 'x\\n': use lower-case letters"),
+        ("name", "x\n", r"name is 'x\\n': use at most 64 lower-case letters"),
         ("online.learning_rate", float("inf"), r"learning_rate is inf: it must be a finite number"),
         ("policy.lora.rank", 4.5, r"policy.lora.rank is 4.5: it must be a valid integer"),
         ("tasks.safety.data", {"n_train": 1, "n_test": 2}, r"data: the key 'kind' is missing"),

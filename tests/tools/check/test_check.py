@@ -173,3 +173,19 @@ def test_the_command_tells_and_writes_what_it_found(made, tmp_path):
     assert done.returncode == 1
     assert "LoRA targets FAILS" in done.stdout and "'q_proj'" in done.stdout
     shutil.rmtree(tmp_path / "results")
+
+
+def test_what_is_not_made_yet_is_named_with_the_mend(tmp_path):
+    raw = yaml.safe_load((REPO / "tests" / "tiny.yaml").read_text())
+    config = tmp_path / "early.yaml"
+    config.write_text(yaml.safe_dump(raw | {"store": str(tmp_path / "store")}))
+    command = [sys.executable, REPO / "workflow_scripts" / "check_config.py"]
+    done = subprocess.run(
+        [*command, "--configfile", config],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert "data/safety-" in done.stderr and "run `make check`, which makes what" in done.stderr

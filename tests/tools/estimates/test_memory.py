@@ -186,7 +186,7 @@ def test_the_estimate_of_an_online_step_is_within_10_percent_of_its_measured_pea
     moments = {
         "reference": tree_reference(policy, tree),
         **tree_training(policy, tree, checkpointing),
-        **sampling_moments(policy, prompts, 2, prompt, new, adapters=True),
+        **sampling_moments(policy, 2 * prompts, 2, prompt, new, 4, adapters=True),
     }
     estimated = max(sum(items.values()) for items in moments.values())
     assert measured > 1e8

@@ -40,7 +40,12 @@ def split_prompts(
     prompts = spellings(prompts)
     distinct = sorted(set(prompts))
     if n_train is None:
-        n_train = max(1, len(distinct) - n_test)
+        n_train = len(distinct) - n_test
+        if n_train < 1:
+            raise JobError(
+                f"n_test {n_test} leaves nothing to train on of the {len(distinct)} distinct prompts of "
+                "the dataset: lower it under the task's data, or give a dataset with more prompts"
+            )
     if n_train + n_test > len(distinct):
         raise JobError(
             f"n_train {n_train} + n_test {n_test} is more than the {len(distinct)} distinct prompts "

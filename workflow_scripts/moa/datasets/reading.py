@@ -84,18 +84,28 @@ def _split_of(folder: Path, source: str | Path, split: str) -> Iterator[Row]:
         yield from load_dataset(str(folder), split=split, streaming=True)
     except Exception as error:  # whatever the library's many readers raise, it is about these files
         raise JobError(
-            f"{source}, split {split!r}, cannot be read: {error} ({type(error).__name__})"
+            f"{source}, split {split!r}, cannot be read: {error} ({type(error).__name__}); if its files "
+            "are of JSON lines, give one of them as the source to be told which line is at fault"
         ) from error
 
 
 def _json_lines(path: Path) -> Iterator[Row]:
     for number, line in enumerate(_lines(path), start=1):
         where = f"{path}, line {number}"
+        # By its mark or by its null bytes, of which UTF-8 has none; all lines are in the first one's.
+        encoding = json.detect_encoding(line) if number == 1 else "utf-8"
+        if not encoding.startswith("utf-8"):
+            raise JobError(
+                f"{where}: in {encoding.upper()}, not UTF-8; convert the file, for example with "
+                f"`iconv -f {encoding.upper()} -t UTF-8`"
+            )
         try:
             content = line.decode("utf-8-sig" if number == 1 else "utf-8").strip()
-        except UnicodeDecodeError:
+        except UnicodeDecodeError as error:
             raise JobError(
-                f"{where}: not UTF-8; convert the file, for example with `iconv -f latin1 -t utf-8`"
+                f"{where}: not UTF-8 (byte {error.object[error.start]:#x} at {error.start + 1}); find out "
+                "in which encoding it was saved, or whether it was damaged, and convert the file, for "
+                "example with `iconv -f WINDOWS-1252 -t UTF-8` if it is that of western Windows"
             ) from None
         if not content:
             continue

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 from typing import Any
@@ -13,6 +14,7 @@ from datasets import Dataset
 from moa.runtime.errors import JobError
 
 COLUMNS = ("prompt", "chosen", "rejected")
+_INVISIBLE = {"Cc", "Cf", "Zs", "Zl", "Zp"}  # Unicode's categories
 _DANGLING = re.compile(r"\b(Human|Assistant):\s*$")  # a turn that says nothing
 # A column with a gap becomes one of floats, and one that a table's program wrote may be of words.
 _BITS = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "false": 0, "true": 1}
@@ -86,10 +88,15 @@ def _texts(record: dict[str, Any]) -> dict[str, str | None]:
     """A record's common columns. Raises: IrregularRow with what is wrong."""
     alone = record["rejected"] is None
     found = {name: text(record, name) for name in COLUMNS if not (alone and name == "rejected")}
-    if not found["prompt"].strip():
+    if not _has_visible(found["prompt"]):
         raise IrregularRow("no prompt")
     if _DANGLING.search(found["prompt"]):
         raise IrregularRow("the prompt ends with a speaker mark")
-    if not all(found[name].strip() for name in found):
+    if not all(_has_visible(found[name]) for name in found):
         raise IrregularRow("empty response")
     return {**found, "rejected": None} if alone else {**found}
+
+
+def _has_visible(text: str) -> bool:
+    """Whether a text is more than white space, marks of zero width and control characters."""
+    return any(unicodedata.category(c) not in _INVISIBLE for c in text)

@@ -6,7 +6,16 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from moa.runtime.settings import Flag, KindSettings, Location, Natural, PinnedPath, Text, Whole
+from moa.runtime.settings import (
+    Flag,
+    KindSettings,
+    Location,
+    Natural,
+    PinnedPath,
+    Seed,
+    Text,
+    Whole,
+)
 
 
 class DataSettings(KindSettings):
@@ -20,7 +29,7 @@ class DataSettings(KindSettings):
     """Distinct test prompts.
 
     Paper: 2K."""
-    split_seed: Annotated[Whole, Field(ge=0)] = 0
+    split_seed: Seed = 0
     """Of the random split by prompt."""
 
 
@@ -29,7 +38,7 @@ class SyntheticWorldData(DataSettings):
 
     kind: Literal["synthetic_world"]
     """The generated world."""
-    corpus_seed: Annotated[Whole, Field(ge=0)] = 0
+    corpus_seed: Seed = 0
     """Of the mixed-style responses."""
 
 

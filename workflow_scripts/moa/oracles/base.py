@@ -64,7 +64,8 @@ def score_all(oracles: Sequence[Oracle], prompts: list[str], responses: list[str
     """
     columns = []
     for oracle in oracles:
-        column = _numbers(oracle.objective, oracle.score(prompts, responses))
+        # Copies, as an oracle may change its lists, and the next one is to see the same texts.
+        column = _numbers(oracle.objective, oracle.score(list(prompts), list(responses)))
         if column.shape != (len(prompts),):
             raise OracleError(
                 f"oracle {oracle.objective} returned shape {column.shape} for {len(prompts)} "
@@ -75,7 +76,7 @@ def score_all(oracles: Sequence[Oracle], prompts: list[str], responses: list[str
         if len(bad):
             raise OracleError(
                 f"oracle {oracle.objective} returned {column[bad[0]]} for the prompt "
-                f"{prompts[bad[0]]!r} and the response {responses[bad[0]]!r} "
+                f"{_shown(prompts[bad[0]])} and the response {_shown(responses[bad[0]])} "
                 f"({len(bad)} of {len(column)} scores are not finite)"
             )
         columns.append(column)
@@ -84,14 +85,25 @@ def score_all(oracles: Sequence[Oracle], prompts: list[str], responses: list[str
 
 def _numbers(objective: str, scores: Any) -> np.ndarray:
     """What an oracle returned as float64: of numbers in a list, an array, or tensors of any device."""
+    if isinstance(scores, pd.Series):
+        order = scores.index.tolist()
+        if order != list(range(len(order))) and set(order) == set(range(len(order))):
+            raise OracleError(
+                f"oracle {objective} returned a Series in another order than the responses, by its index "
+                f"({order[:5]}..): sort it with sort_index() before it is returned"
+            )
+    if isinstance(scores, np.ma.MaskedArray):  # or the values under the mask would count
+        scores = np.ma.filled(scores.astype(np.float64), np.nan)
     found: Any = None
     try:
         if isinstance(scores, (list, tuple)):
-            found = np.asarray([_from_tensor(score) for score in scores])
+            found = np.asarray([_number(score) for score in scores])
         elif hasattr(scores, "__array__"):
             found = np.asarray(_from_tensor(scores))
-    except ValueError:  # lists of different lengths
-        pass
+            if found.dtype == object and found.ndim == 1:
+                found = np.asarray([_number(score) for score in found])
+    except (ValueError, OverflowError):  # lists of different lengths, whole numbers past all floats
+        found = None
     # Text that looks like numbers is none: what made it text is not known here.
     if found is None or (found.dtype.kind not in "biuf" and found.size):
         raise OracleError(
@@ -101,6 +113,11 @@ def _numbers(objective: str, scores: Any) -> np.ndarray:
     return found.astype(np.float64)
 
 
+def _number(value: Any) -> Any:
+    """One of a list's values: a number as a float, whatever its type (a whole one may be past 64 bits)."""
+    return float(value) if isinstance(value, Real) else _from_tensor(value)
+
+
 def _from_tensor(value: Any) -> Any:
     """A tensor's values, which numpy cannot read where they have gradients or are bfloat16."""
     return value.detach().cpu().double().numpy() if hasattr(value, "detach") else value
@@ -108,9 +125,13 @@ def _from_tensor(value: Any) -> Any:
 
 def _described(scores: Any) -> str:
     kind = f"a {type(scores).__name__}"
-    if isinstance(scores, (list, tuple)):
-        wrong = next((s for s in scores if not isinstance(s, Real)), None)
-        return f"{kind} that holds {wrong!r:.60}"
+    listed = isinstance(scores, (list, tuple))
+    if listed or str(getattr(scores, "dtype", "")) == "object":
+        for score in scores if listed else np.ravel(scores):
+            if isinstance(score, int) and _is_past_floats(score):
+                return f"{kind} that holds a whole number of {score.bit_length()} bits, past all floats"
+            if not isinstance(score, Real):
+                return f"{kind} that holds {_shown(score, 60)}, a {type(score).__name__}"
     return f"{kind} of {scores.dtype}" if hasattr(scores, "dtype") else kind
 
 
@@ -133,5 +154,15 @@ def score_in_shards(
     return scores.to_numpy()
 
 
+def _is_past_floats(number: int) -> bool:
+    return number.bit_length() > np.finfo(np.float64).maxexp
+
+
 def _first(prompts: list[str]) -> str:
-    return repr(prompts[0]) if prompts else "none"
+    return _shown(prompts[0]) if prompts else "none"
+
+
+def _shown(value: Any, most: int = 200) -> str:
+    """A value for a message, in which a text of a million characters would hide all else."""
+    whole = repr(value)
+    return whole if len(whole) <= most else f"{whole[:most]}.. ({len(whole)} characters)"

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
-from transformers import AutoTokenizer, LlamaModel, LlamaPreTrainedModel
+from transformers import LlamaModel, LlamaPreTrainedModel
 
-from moa.oracles.scoring_model import ScoringModel, in_float32, load_network
+from moa.oracles.scoring_model import ScoringModel, in_float32, load_network, load_tokenizer
 from moa.oracles.tokens import Row, Tokens, most_tokens
 from moa.runtime.hub_cache import snapshot
 
@@ -59,7 +59,7 @@ def load(
     Raises: JobError if the model is not on this machine or is not of this kind.
     """
     folder = snapshot(params["model"], params["revision"], params.get("commit"), "model")
-    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer = load_tokenizer(folder)
     network = load_network(ScoreModel, folder, params["dtype"])
     in_float32(network.score_head)
 

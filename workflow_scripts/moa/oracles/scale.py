@@ -27,15 +27,30 @@ class RewardScale:
     def measure(cls, objectives: Sequence[str], raw: np.ndarray) -> RewardScale:
         """The scale of raw rewards (N, K), ddof = 1.
 
-        Raises: JobError if an objective has only one value.
+        Raises: JobError if there are fewer than two responses, if an objective has only one value, or if
+        its values are too large, or differ by too little, for a deviation in float64.
         """
-        mean, std = raw.mean(axis=0), raw.std(axis=0, ddof=1)
+        if len(raw) < 2:
+            raise JobError(
+                f"the train split has {len(raw)} offline responses, and a deviation needs two or more: "
+                "raise n_train, or check the dataset"
+            )
+        with np.errstate(over="ignore", invalid="ignore"):  # told below
+            mean, std = raw.mean(axis=0), raw.std(axis=0, ddof=1)
         # Rounding leaves a deviation above 0 of 0.1, 0.1, 0.1: values are compared, too.
-        constant = ~(std > 0) | (raw.min(axis=0) == raw.max(axis=0))
+        constant = raw.min(axis=0) == raw.max(axis=0)
         if constant.any():
             raise JobError(
                 f"objective {objectives[int(constant.argmax())]} has the same reward for every offline "
                 "response, so it cannot be normalised: check its oracle"
+            )
+        lost = ~(np.isfinite(mean) & np.isfinite(std) & (std > 0))
+        if lost.any():
+            k = int(lost.argmax())
+            raise JobError(
+                f"objective {objectives[k]} has rewards from {raw[:, k].min():.3g} to "
+                f"{raw[:, k].max():.3g}, whose mean and deviation float64 cannot hold: "
+                "let its oracle return numbers of order 1"
             )
         return cls(tuple(objectives), mean, std)
 

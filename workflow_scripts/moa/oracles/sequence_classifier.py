@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
+from transformers import AutoModelForSequenceClassification
 
-from moa.oracles.scoring_model import ScoringModel, in_float32, load_network
+from moa.oracles.scoring_model import ScoringModel, in_float32, load_network, load_tokenizer
 from moa.oracles.tokens import Row, Tokens, most_tokens
 from moa.runtime.errors import JobError
 from moa.runtime.hub_cache import snapshot
@@ -61,7 +61,7 @@ def load(
             "responses would score the same; add it"
         )
     folder = snapshot(params["model"], params["revision"], params.get("commit"), "model")
-    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer = load_tokenizer(folder)
     model = load_network(AutoModelForSequenceClassification, folder, params["dtype"])
     labels = model.config.num_labels
     if not 0 <= params["index"] < labels:

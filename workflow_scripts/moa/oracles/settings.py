@@ -90,7 +90,7 @@ class PythonCallableOracle(KindSettings):
 
     kind: Literal["python_callable"]
     """A Python function."""
-    callable: Annotated[Text, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
+    callable: Annotated[Text, Field(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$")]
     """A function f(prompts, responses) that the job can import; it returns one number per response.
 
     Mend: write package.module:function."""

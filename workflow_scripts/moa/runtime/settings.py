@@ -28,6 +28,11 @@ def _whole(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
+def _unsigned(value: Any) -> Any:
+    """-0.0 is 0, and has no key or name of its own."""
+    return 0.0 if isinstance(value, float) and value == 0 else value
+
+
 def _expanded(path: str) -> str:
     """A path with `~` and `$NAME` replaced, as a shell does; what cannot be is no folder's name.
 
@@ -44,7 +49,8 @@ def _expanded(path: str) -> str:
 
 Whole = Annotated[int, Strict(), BeforeValidator(_whole)]
 Natural = Annotated[Whole, Field(ge=1)]
-Number = Annotated[float, Strict(), AllowInfNan(False)]
+Seed = Annotated[Whole, Field(ge=0, le=2**32 - 1)]  # all that numpy's first generator takes
+Number = Annotated[float, Strict(), AllowInfNan(False), BeforeValidator(_unsigned)]
 Positive = Annotated[Number, Field(gt=0)]
 Share = Annotated[Number, Field(ge=0, lt=1)]
 Text = Annotated[str, Strict(), Field(min_length=1)]

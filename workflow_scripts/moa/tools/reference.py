@@ -7,6 +7,7 @@ from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
+from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import PydanticUndefined
 
 from moa.datasets.settings import AnyData
@@ -57,7 +58,7 @@ def markdown() -> str:
 
 def schema() -> dict[str, Any]:
     """config/schema.json: JSON Schema of a config file; a task's own sections may leave out any key."""
-    made = ConfigSettings.model_json_schema()
+    made = _standard(ConfigSettings.model_json_schema())
     made["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     made["required"] = ["name"]  # the rest may come from what the config extends
     task = made["$defs"]["TaskSettings"]
@@ -68,6 +69,14 @@ def schema() -> dict[str, Any]:
         tasks["patternProperties"][pattern] = task_or_none
     made["$defs"]["PolicySettings"].pop("required", None)
     return made
+
+
+def _standard(node: Any) -> Any:
+    """With JSON Schema's own words for limits: pydantic leaves its own behind a validator, such as `ge`."""
+    if isinstance(node, dict):
+        words = GenerateJsonSchema.ValidationsMapping.numeric
+        return {words.get(key, key): _standard(value) for key, value in node.items()}
+    return [_standard(item) for item in node] if isinstance(node, list) else node
 
 
 def _is_section(name: str) -> bool:
@@ -96,7 +105,7 @@ def _rows(model: type[BaseModel]) -> Iterator[tuple[str, str, str, str]]:
 
 def _type(field: FieldInfo) -> str:
     limits = [
-        f"{sign} {getattr(item, name):g}"
+        f"{sign} {getattr(item, name)}"
         for item in _metadata(field)
         for name, sign in (("gt", ">"), ("ge", "≥"), ("lt", "<"), ("le", "≤"))
         if isinstance(getattr(item, name, None), int | float)

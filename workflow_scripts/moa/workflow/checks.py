@@ -40,12 +40,17 @@ def check_oracles(task: TaskSettings, where: str, mistakes: list[str]) -> None:
 
 
 def check_pairs(task: TaskSettings, where: str, mistakes: list[str]) -> None:
-    """Pairs of known order are of the task's objectives."""
-    for name in task.pairs:
+    """Pairs of known order are of the task's objectives, and of two responses."""
+    for name, pairs in task.pairs.items():
+        here = f"{where}.pairs.{name}"
         if name not in task.objectives:
-            mistakes.append(
-                f"{where}.pairs.{name}: no such objective; the task has {', '.join(task.objectives)}"
-            )
+            mistakes.append(f"{here}: no such objective; the task has {', '.join(task.objectives)}")
+        for i, pair in enumerate(pairs):
+            if pair.better == pair.worse:
+                mistakes.append(
+                    f"{here}[{i}]: better and worse are the same text, so no oracle can prefer one; "
+                    "change one of them, or remove the pair"
+                )
 
 
 def check_test_prompts(task: TaskSettings, where: str, mistakes: list[str]) -> None:

@@ -252,7 +252,7 @@ def _run(name: str, method: Method, overrides: Mapping[str, Any], common: _Commo
         mistakes.append(f"{label}.overrides.lora is {over_lora!r}: it must be a mapping of keys")
         return None
     base_lora = merged["policy"].get("lora", {})
-    lora = _overridden(LoraSettings, base_lora, over_lora, label, mistakes)
+    lora = _overridden(LoraSettings, base_lora, over_lora, f"{label}.overrides.lora", mistakes)
     at = vectors if method.conditioned else _units(len(vectors[0]) if vectors else 0)
     if method.section is None:
         if overrides:
@@ -265,8 +265,9 @@ def _run(name: str, method: Method, overrides: Mapping[str, Any], common: _Commo
         if own.get(key, fixed.value) != fixed.value:
             mistakes.append(f"{label}.overrides.{key} is {own[key]}, but {method.name} {fixed.why}")
     fixed_values = {key: fixed.value for key, fixed in method.fixed.items()}
-    settings = _overridden(model, merged[method.section], own | fixed_values, label, mistakes)
-    plain = _overridden(model, merged[method.section], fixed_values, label, [])
+    place, section = f"{label}.overrides", merged[method.section]
+    settings = _overridden(model, section, own | fixed_values, place, mistakes)
+    plain = _overridden(model, section, fixed_values, place, [])
     if settings is None or lora is None or plain is None:
         return None
     if isinstance(settings, OnlineSettings) and settings.labels == "scalarised" and settings.beta_w:
@@ -315,7 +316,8 @@ def _check_variants(
 
 
 def _sweep_name(value: float) -> str:
-    return f"{SWEPT}_{value:g}".replace(".", "_")
+    """With nothing in it that a folder's name has no room for: 1e+20 is 1e20."""
+    return f"{SWEPT}_{value:g}".replace(".", "_").replace("+", "")
 
 
 def _check_sweep(task: TaskSettings, runs: list[str], where: str, mistakes: list[str]) -> None:
@@ -340,7 +342,7 @@ def _check_names(runs: list[Run], where: str, mistakes: list[str]) -> None:
     """A name that speaks of a value, as those of a sweep do, speaks of the run's own."""
     for run in runs:
         own = getattr(run.settings, SWEPT, None)
-        if re.fullmatch(rf"{SWEPT}_\d[\d_]*", run.name) and (
+        if re.fullmatch(rf"{SWEPT}_\d[\d_]*(e\d+)?", run.name) and (
             own is None or run.name != _sweep_name(own)
         ):
             has = "it has none" if own is None else f"its own is {own:g} in {where}"
@@ -356,10 +358,10 @@ def _swept(value: float, common: _Common) -> Run | None:
 
 
 def _overridden(
-    model: type[S], base: Any, over: Mapping[str, Any], label: str, mistakes: list[str]
+    model: type[S], base: Any, over: Mapping[str, Any], where: str, mistakes: list[str]
 ) -> S | None:
-    """A section with a run's overrides; what is wrong in them is said of the run."""
-    return _made(model, merge(base, dict(over)), f"{label}.overrides", mistakes)
+    """A section with a run's overrides; what is wrong in them is said of the run, where they stand."""
+    return _made(model, merge(base, dict(over)), where, mistakes)
 
 
 def _made(model: type[S], value: Any, where: str, mistakes: list[str]) -> S | None:

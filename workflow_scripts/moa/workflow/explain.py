@@ -7,6 +7,7 @@ import difflib
 import math
 import re
 from collections.abc import Iterable, Iterator
+from datetime import date
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -16,14 +17,45 @@ from pydantic.fields import FieldInfo
 def explain(error: ValidationError, model: type[BaseModel], where: str) -> list[str]:
     """One sentence or two per mistake, `where` in front of each path; the first of each path."""
     found: dict[str, str] = {}
-    mistakes = error.errors(include_url=False)
-    for mistake in mistakes:
-        within = [m for m in mistakes if m["loc"][: len(mistake["loc"])] == mistake["loc"]]
-        if mistake["type"] == "too_short" and len(within) > 1:
-            continue  # what is wrong inside was left out before it was counted
-        path, text = _sentence(dict(mistake), model, where)
+    for mistake in _apart([dict(m) for m in error.errors(include_url=False)], model, where):
+        path, text = _sentence(mistake, model, where)
         found.setdefault(path, text)
     return list(found.values())
+
+
+def _apart(
+    mistakes: list[dict[str, Any]], model: type[BaseModel], where: str
+) -> list[dict[str, Any]]:
+    """The mistakes without those that only follow from another one."""
+    keys = [m["loc"][:-1] for m in mistakes if _is_odd_key(m)]
+    kept: list[dict[str, Any]] = []
+    wrong: dict[str, dict[str, Any]] = {}  # path -> what is said of a value of a wrong type
+    paths = [_walk(list(m["loc"]), model, where)[0] for m in mistakes]
+    for mistake, path in zip(mistakes, paths, strict=True):
+        loc, within = mistake["loc"], [p for p in paths if p.startswith((f"{path}.", f"{path}["))]
+        if not _is_odd_key(mistake) and any(loc[: len(key)] == key for key in keys):
+            continue  # it stands below a key that is none
+        if mistake["type"] == "too_short" and within:
+            continue  # what is wrong inside was left out before it was counted
+        if mistake["type"].endswith("_type") and not _is_odd_key(mistake):
+            here = [m for m, p in zip(mistakes, paths, strict=True) if p == path]
+            if within or not all(m["type"].endswith("_type") for m in here):
+                continue  # of several types that may stand here, another one is meant
+            if path in wrong:
+                one = wrong[path]
+                one["type"] = "union_type"
+                one["msg"] += mistake["msg"].replace("Input should be", " or")
+                continue
+            wrong[path] = mistake
+        kept.append(mistake)
+    return kept
+
+
+def _is_odd_key(mistake: dict[str, Any]) -> bool:
+    """Whether it is about a key that YAML does not read as text, such as on or 12."""
+    return mistake["type"] == "invalid_key" or (
+        mistake["loc"][-1:] == ("[key]",) and not isinstance(mistake["input"], str)
+    )
 
 
 def without_mistakes(
@@ -98,6 +130,11 @@ def kinds_of(annotation: Any) -> dict[str, type[BaseModel]]:
 
 def _sentence(mistake: dict[str, Any], model: type[BaseModel], where: str) -> tuple[str, str]:
     steps, last = list(mistake["loc"]), mistake["type"]
+    if _is_odd_key(mistake):
+        at = steps.index("[key]") - 1 if "[key]" in steps else -1
+        path = _walk(steps[:at], model, where)[0] or "config"
+        key = mistake["input"]
+        return f"{path}.{key}", f"{path}: the key {key!r}: {_not_text(key)}"
     # What is missing or unknown is said of the section that it would stand in.
     name = steps.pop() if last in ("missing", "extra_forbidden") else None
     path, owner, field = _walk(steps, model, where)
@@ -123,7 +160,7 @@ def _sentence(mistake: dict[str, Any], model: type[BaseModel], where: str) -> tu
         return path, (
             f"{path}.kind: unknown kind {tag!r}{nearest(tag, kinds)} Known kinds: {listed}"
         )
-    return path, f"{path} is {mistake['input']!r}: {_mend(mistake, field)}"
+    return path, f"{path} is {mistake['input']!r}: {_mend(mistake, owner, field)}"
 
 
 def _walk(
@@ -162,19 +199,49 @@ def _is_mapping(annotation: Any) -> bool:
     return origin is dict or any(_is_mapping(part) for part in get_args(annotation))
 
 
-def _mend(mistake: dict[str, Any], field: FieldInfo | None) -> str:
+def _mend(mistake: dict[str, Any], owner: list[type[BaseModel]], field: FieldInfo | None) -> str:
     value, said = mistake["input"], documented(field) if field else {"about": ""}
     if mistake["type"] in ("model_type", "dict_type", "model_attributes_type"):
-        return "it must be a mapping of keys; leave it out for the defaults"
-    if mistake["type"] == "finite_number" or isinstance(value, bool):
+        models = [] if mistake["type"] == "dict_type" else owner
+        return f"it must be a mapping of keys; {_mapping(models, field, said)}"
+    if mistake["type"] == "finite_number":
         return f"it must be a finite number; {said['about']}"
+    if mistake["type"] == "string_type" and (why := _not_text(value)):
+        return why
     if isinstance(value, str) and mistake["type"] in ("float_type", "int_type") and _number(value):
         return f"this is text to YAML, not a number; write {_number(value)}"
     if mistake["type"] == "literal_error" and "mend" not in said:
         return f"choose {mistake['ctx']['expected'].replace(chr(39), '')}"
     message = mistake["msg"].replace("Value error, ", "")
-    message = re.sub(r"^\w+ should", "it must", message)
+    message = re.sub(r"^\w+ should", "it must", message).replace("valid tuple", "list")
+    message = message.partition(" after validation")[0]
     return said.get("mend") or f"{message}; {said['about']}".rstrip("; ")
+
+
+def _mapping(models: list[type[BaseModel]], field: FieldInfo | None, said: dict[str, str]) -> str:
+    """What to write where a mapping must stand: the keys that it needs, in whichever of the models."""
+    needed = [
+        name
+        for name in (models[0].model_fields if models else ())
+        if all(name in m.model_fields and m.model_fields[name].is_required() for m in models)
+    ]
+    if needed:
+        return f"write {{{', '.join(f'{name}: ...' for name in needed)}}}"
+    if field is None or not field.is_required():
+        return "leave it out for the defaults"
+    return said.get("mend") or said["about"]
+
+
+def _not_text(value: Any) -> str | None:
+    """How to write as text what YAML reads as something else; None for what nobody writes as text."""
+    if isinstance(value, bool):
+        return (
+            "YAML reads on, off, yes, no, true and false as true or false, and not as text; write the word "
+            "in quotes"
+        )
+    if isinstance(value, int | float | date):
+        return "YAML reads this as a number or a date, and not as text; write it in quotes"
+    return None
 
 
 def _number(text: str) -> str | None:

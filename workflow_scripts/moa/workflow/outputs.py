@@ -24,6 +24,9 @@ FIGURES = (
 TABLES = ("summary", "comparisons", "references")
 SWEEP = f"{SWEPT}_sweep"  # figure and table of the runs that a task's beta_w_sweep lists
 
+# what a figure's NEEDS name -> the roles that hold it
+ROLES = {"scores": "score/", "curves": "trained/", "explored": "trained/"}
+
 Made = dict[str, dict[str, Entry]]  # run -> role -> its entries
 Views = dict[str, tuple[Entry, str]]  # stable path -> an entry, and the file in it
 
@@ -96,7 +99,10 @@ def metrics_entry(
 def figure(
     catalogue: Catalogue, title: str, name: str, runs: list[Run], metrics: Entry, made: Made
 ) -> Views:
-    """A figure's files, from the metrics and from what its module's NEEDS names."""
+    """A figure's files, from the metrics and from what its module's NEEDS names.
+
+    None where no run has that, such as curves where nothing is trained after SFT.
+    """
     module = f"moa.reporting.figures.{name}"
     needs = constant(module, "NEEDS", ())
     inputs: dict[str, Entry] = {"metrics": metrics}
@@ -109,6 +115,8 @@ def figure(
             # What several runs were made from (soups and single experts) is shown with the first.
             inputs |= {role: e for role, e in trained.items() if e.rel not in shown}
             shown |= {entry.rel for entry in trained.values()}
+    if not all(only(inputs, ROLES[need]) for need in needs):
+        return {}
     entry = catalogue.add(
         "figure",
         f"{name}-{title}",

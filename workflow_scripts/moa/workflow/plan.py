@@ -87,6 +87,9 @@ def read_plan(
     Raises: ConfigError that names the file; NotInstalled, which is one, for what is not installed.
     """
     file = path.resolve()
+    if not file.is_file():
+        why = "it is a folder" if file.is_dir() else "there is no such file"
+        raise ConfigError(f"{path}: {why}; name a config, such as config/synthetic.yaml")
     try:
         with chdir(checkout):
             config = resolve(read_config(file, given))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
@@ -10,7 +12,7 @@ from moa.datasets.settings import AnyData
 from moa.evaluation.settings import MetricsSettings
 from moa.models.settings import GenerationSettings, LoraSettings, PromptSettings
 from moa.oracles.settings import AnyOracle, PairSettings
-from moa.runtime.settings import Location, Number, OperationSettings, Settings, Text, Whole
+from moa.runtime.settings import Location, Number, OperationSettings, Seed, Settings, Text
 from moa.training.bases.settings import AnyBase
 from moa.training.settings import ExpertSettings, OnlineSettings, RiCSettings, SFTSettings
 from moa.workflow.methods import METHODS
@@ -28,15 +30,24 @@ def _not_taken(name: str) -> str:
     return name
 
 
-def _no_braces(path: str) -> str:
+def _for_a_store(path: str) -> str:
+    """A folder, or what can become one. Raises: ValueError with the mend."""
     if set("{}") & set(path):
         raise ValueError("Snakemake takes braces for wildcards; choose a path without them")
+    if "\0" in path or any(len(os.fsencode(part)) > 255 for part in Path(path).parts):
+        raise ValueError("no file system takes such a name; choose another")
+    places = (Path(path), *Path(path).parents)
+    first = next((place for place in places if os.path.lexists(place)), None)
+    if first is not None and not first.is_dir():
+        raise ValueError(f"{first} is there already and is no folder; choose another path")
     return path
 
 
 Unique = AfterValidator(_unique)
-Name = Annotated[Text, Field(pattern="^[a-z0-9_]+$")]
-Objective = Annotated[Text, Field(pattern="^[a-z][a-z0-9_]*$")]
+# A folder's name is made of three of these and a key at most, and no file system takes 256 bytes.
+LETTERS = 64
+Name = Annotated[Text, Field(pattern="^[a-z0-9_]+$", max_length=LETTERS)]
+Objective = Annotated[Text, Field(pattern="^[a-z][a-z0-9_]*$", max_length=LETTERS)]
 Weight = Annotated[Number, Field(ge=0, le=1)]
 if TYPE_CHECKING:
     MethodName = str
@@ -87,7 +98,8 @@ class TaskSettings(Sections):
     objectives: Annotated[tuple[Objective, ...], Field(min_length=2), Unique]
     """In the order of every column, prompt and vector; two or more.
 
-    Mend: list two names or more, of lower-case letters, digits and underscores, beginning with a letter."""
+    Mend: list two names or more, of at most 64 lower-case letters, digits and underscores, beginning with a
+    letter."""
     data: AnyData
     """Prompts and responses."""
     oracles: dict[Objective, AnyOracle]
@@ -118,7 +130,7 @@ class RunSettings(Settings):
     name: Name
     """Name of the run, in folders and tables.
 
-    Mend: use lower-case letters, digits and underscores."""
+    Mend: use at most 64 lower-case letters, digits and underscores."""
     method: MethodName
     """The training method; sft is the start of all others, evaluated as it is."""
     overrides: dict[str, Any] = {}
@@ -132,21 +144,17 @@ class ConfigSettings(Sections):
     name: Annotated[Name, AfterValidator(_not_taken)]
     """Name of the config; results appear under results/<name>/.
 
-    Mend: use lower-case letters, digits and underscores; store, logs and work are folders of the
+    Mend: use at most 64 lower-case letters, digits and underscores; store, logs and work are folders of the
     workflow."""
     extends: Text | None = None
     """Another config, beside this file: what this one does not say is taken from there. Lists are replaced
     whole, a task or an oracle that is null is left out, and an entry with another `kind` takes nothing of
     the old."""
-    seeds: Annotated[tuple[Annotated[Whole, Field(ge=0)], ...], Field(min_length=1), Unique] = (
-        0,
-        1,
-        2,
-    )
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=1), Unique] = (0, 1, 2)
     """One full pipeline from SFT on is run per seed.
 
-    Mend: list different non-negative whole numbers, for example [0, 1, 2]."""
-    store: Annotated[Location, AfterValidator(_no_braces)] = "results/store"
+    Mend: list different whole numbers from 0 to 4294967295, for example [0, 1, 2]."""
+    store: Annotated[Location, AfterValidator(_for_a_store)] = "results/store"
     """Folder of the content store; several checkouts may share one. `~` and `$NAME` are replaced, as in a
     shell."""
     policy: PolicySettings
@@ -154,7 +162,7 @@ class ConfigSettings(Sections):
     tasks: Annotated[dict[Name, TaskSettings], Field(min_length=1)]
     """The tasks to run, by name.
 
-    Mend: give at least one task, with a name of lower-case letters, digits and underscores."""
+    Mend: give at least one task, with a name of at most 64 lower-case letters, digits and underscores."""
     runs: Annotated[tuple[RunSettings, ...], Field(min_length=1)]
     """What is trained and compared; each run appears in the DAG, the figures and the tables.
 

@@ -20,16 +20,20 @@ REMEMBERED = 8192  # texts; 1.5 kB each. Two objectives then embed one batch onc
 
 
 class Encoder:
-    """Unit-length embeddings of texts, remembered by string."""
+    """Unit-length embeddings of texts, remembered by string.
+
+    Raises: JobError as `load_network` if the package's model is not whole.
+    """
 
     def __init__(self, max_tokens: int) -> None:
         from transformers import AutoModel, AutoTokenizer
 
+        from moa.oracles.scoring_model import load_network
         from moa.oracles.tokens import most_tokens
 
         folder = package_file(PACKAGE, FOLDER)
         self._tokenizer = AutoTokenizer.from_pretrained(folder)
-        self._model = AutoModel.from_pretrained(folder).eval()
+        self._model = load_network(AutoModel, folder, "float32").eval()
         self._max_tokens = most_tokens(max_tokens, self._model)
         self._memo: OrderedDict[str, np.ndarray] = OrderedDict()
 

@@ -28,7 +28,7 @@ def frame(metrics: Mapping[str, Any], paper: Mapping[str, Any]) -> pd.DataFrame:
     """One row per run, all numbers as numbers: the csv.
 
     Per headline metric: mean over seeds, 95 % interval over prompts, standard deviation over
-    seeds, per cent of the enumerated optimum (HV and MIP, where there is one), the paper's number.
+    seeds, per cent of the enumerated optimum (HV and MIP, where there is one above 0), the paper's number.
     """
     optimum = metrics["optimum"] or {}
     rows = []
@@ -44,7 +44,7 @@ def frame(metrics: Mapping[str, Any], paper: Mapping[str, Any]) -> pd.DataFrame:
             row[f"{key}_low"], row[f"{key}_high"] = run[key]["low"], run[key]["high"]
             row[f"{key}_seed_std"] = run[key]["seed_std"]
             if key in optimum:
-                row[f"{key}_percent_of_optimum"] = 100 * run[key]["mean"] / optimum[key]
+                row[f"{key}_percent_of_optimum"] = _percent(run[key]["mean"], optimum[key])
             row[f"{key}_paper"] = quoted(paper, name, run, key)
         for objective, control in run["control"].items():
             row[f"control_{objective}"] = control["mean"]
@@ -77,7 +77,8 @@ def _table(metrics: Mapping[str, Any], paper: Mapping[str, Any]) -> Table:
         for key in HEADLINE:
             row.append(estimate(run[key]))
             if key in optimum:
-                row.append(f"{100 * run[key]['mean'] / optimum[key]:.1f}")
+                percent = _percent(run[key]["mean"], optimum[key])
+                row.append(DASH if percent is None else f"{percent:.1f}")
             number = quoted(paper, name, run, key)
             row.append(DASH if number is None else f"{number:.2f}")
         row.append(" / ".join(f"{c['mean']:z.2f}" for c in run["control"].values()))
@@ -85,6 +86,11 @@ def _table(metrics: Mapping[str, Any], paper: Mapping[str, Any]) -> Table:
         rows.append(row)
     title = f"{metrics['config']} / {metrics['task']}"
     return Table(title, [*header, "Control", "Decodability"], rows, _notes(metrics))
+
+
+def _percent(value: float, optimum: float) -> float | None:
+    """Per cent of an optimum above 0; of any other there are none, as more of it would not be better."""
+    return 100 * value / optimum if optimum > 0 else None
 
 
 def _notes(metrics: Mapping[str, Any]) -> list[str]:

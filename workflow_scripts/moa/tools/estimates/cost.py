@@ -12,9 +12,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from moa.tools.estimates.jobs import ALL_TRAIN, BYTES, CONDITION_TOKENS, MERGED, GpuJob
-from moa.tools.estimates.tensors import Policy
+from moa.tools.estimates.memory import ROUND
+from moa.tools.estimates.tensors import Policy, rows_decoded
 
 HOUR = 3600
+PROMPTS = 64  # of moa.evaluation.responses
 Parts = dict[str, float]  # what -> seconds on one GPU
 
 
@@ -41,8 +43,8 @@ class Assumptions:
             f"and {ALL_TRAIN} train prompts where n_train is null",
             f"training, scoring and reading prompts at {self.utilisation:.0%} of "
             f"{self.flops / 1e12:g} TFLOP/s (A100, bfloat16)",
-            f"decoding at {self.decoding:.0%} of {self.bandwidth / 1e9:g} GB/s; every batch is decoded "
-            "to max_new_tokens, since its longest response decides",
+            f"decoding at {self.decoding:.0%} of {self.bandwidth / 1e9:g} GB/s; what is asked for in one "
+            "go takes max_new_tokens steps at least, since its longest response decides",
             "RiC keeps 1 - quantile^objectives of samples and offline responses, as if objectives were "
             "independent",
             "a job holds its oracles' GPU (second_gpu) all the time; loading, checkpoints, and copies "
@@ -91,14 +93,21 @@ class _Counter:
         again = 2 * (layers + adapter) if self.job.settings["gradient_checkpointing"] else 0
         return self.forward(tokens, columns, adapters=True) + self._compute(backward + again)
 
-    def sampling(self, prompts: float, samples: int, batch: int, adapters: bool) -> float:
-        """`prompts` prompts read, and `samples` responses to each decoded, `batch` prompts at a time."""
-        policy = self.policy
-        rows = min(batch, prompts) * samples
+    def sampling(self, responses: float, samples: int, together: int, adapters: bool) -> float:
+        """So many responses, `samples` to a prompt, of which `together` are asked for in one go.
+
+        Rows that are finished get the next prompt, so the steps are those of the mean response, but no fewer
+        than the longest takes.
+        """
+        s, policy = self.job.settings, self.policy
+        prompt, new = s["max_prompt_tokens"], s["max_new_tokens"]
+        together = int(min(together, responses))
+        rows = rows_decoded(policy, together, prompt, new, self.job.operation["cache_gib"])
         weights = policy.weights + (policy.adapter if adapters else 0)
         read = weights + policy.kv_cache(rows * (self.p + self.r / 2))
         step = read / (self.given.bandwidth * self.given.decoding)
-        steps = math.ceil(prompts / batch) * self.job.settings["max_new_tokens"]
+        steps = responses / together * max(new, together / rows * self.r)
+        prompts = responses / samples
         return self.forward(prompts * self.p, prompts, adapters) + steps * step
 
     def scoring(self, responses: float) -> float:
@@ -124,7 +133,7 @@ def _online(c: _Counter) -> Parts:
     columns = prompts * conditions * 2 * c.r
     tokens = prompts * (c.p + more) + columns
     return {
-        "sampling": c.sampling(prompts, 2, s["micro_batch_size"], adapters=True),
+        "sampling": c.sampling(2 * prompts, 2, 2 * s["batch_size"], adapters=True),
         "scoring": c.scoring(2 * prompts),
         "reference": c.forward(tokens, columns, adapters=False),
         "training": c.training(tokens, columns),
@@ -138,7 +147,9 @@ def _expert(c: _Counter) -> Parts:
     rows = prompts * s["generations"]
     tokens, columns = rows * (c.p + c.r), rows * c.r
     return {
-        "sampling": c.sampling(prompts, s["generations"], s["micro_batch_size"], adapters=True),
+        "sampling": c.sampling(
+            rows, s["generations"], s["generations"] * s["batch_size"], adapters=True
+        ),
         "scoring": c.scoring(rows),
         "reference": 2 * c.forward(tokens, columns, adapters=True),
         "training": c.training(tokens, columns),
@@ -151,7 +162,7 @@ def _ric(c: _Counter) -> Parts:
     offline = 2 * n * s["epochs"]  # chosen and rejected
     rounds = s["rounds"] * kept * (n + 2 * n) * s["round_epochs"]
     return {
-        "sampling": s["rounds"] * c.sampling(n, 1, s["micro_batch_size"], adapters=True),
+        "sampling": s["rounds"] * c.sampling(n, 1, ROUND, adapters=True),
         "scoring": c.scoring(s["rounds"] * n),
         "training": c.training((offline + rounds) * (c.p + c.r), (offline + rounds) * c.r),
     }
@@ -160,8 +171,10 @@ def _ric(c: _Counter) -> Parts:
 def _generate(c: _Counter) -> Parts:
     """Responses to a block of vectors."""
     m, merged = len(c.job.params["vectors"]), c.job.params["conditioning"] == MERGED
-    n, batch = c.job.data["n_test"], c.job.settings["batch_size"]
-    return {"sampling": m * c.sampling(n, 1, batch, adapters=merged)}
+    n = c.job.data["n_test"]
+    if merged:  # a model for each vector
+        return {"sampling": m * c.sampling(n, 1, n, adapters=True)}
+    return {"sampling": c.sampling(m * n, 1, m * PROMPTS, adapters=False)}
 
 
 def _likelihoods(c: _Counter) -> Parts:

@@ -26,6 +26,7 @@ from moa.tools.estimates.tensors import (
 from moa.workflow.stages import STAGES
 
 GB = 1e9
+ROUND = 512  # prompts that RiC samples in one go: SHARD of moa.training.ric
 # Assumed: about 1 GB for CUDA's context, kernels and cuBLAS's workspaces, and as much for what the caching
 # allocator loses to fragmentation as batches differ in width.
 OVERHEAD = 2 * GB
@@ -75,7 +76,8 @@ def _peaks(job: GpuJob) -> list[Peak]:
         if job.stage == "likelihoods":
             moments = {"tree pass": tree_reference(policy, likelihood_tree(job), adapters)}
         else:
-            moments = _sampling(job, policy, job.settings["batch_size"], 1, adapters)
+            one = 1 if adapters else len(job.params["vectors"])  # merged experts: vector by vector
+            moments = _sampling(job, policy, one * job.data["n_test"], 1, adapters)
         return [_peak(job, held, moments)]
     held = training_state(policy, job.operation["processes"])
     moments = _training(job, policy)
@@ -98,12 +100,13 @@ def _peak(job: GpuJob, held: Items, moments: Mapping[str, Items], *, gpu: str = 
 def _training(job: GpuJob, policy: Policy) -> dict[str, Items]:
     """The moments of a training job on the policy's GPU, scoring left out."""
     s = job.settings
-    prompts = min(s["micro_batch_size"], s["batch_size"] // job.operation["processes"])
+    step = s["batch_size"] // job.operation["processes"]
+    prompts = min(s["micro_batch_size"], step)
     checkpointing = s["gradient_checkpointing"]
     if job.stage == "online":
         tree = online_tree(job, prompts)
         return {
-            **_sampling(job, policy, prompts, 2, adapters=True),
+            **_sampling(job, policy, 2 * step, 2, adapters=True),
             "reference pass": tree_reference(policy, tree),
             **tree_training(policy, tree, checkpointing),
         }
@@ -113,19 +116,19 @@ def _training(job: GpuJob, policy: Policy) -> dict[str, Items]:
     moments = backward_moments(policy, tokens, logits, checkpointing)
     if job.stage == "expert":
         # TRL keeps a frozen copy of the adapter as its reference.
-        moments |= _sampling(job, policy, prompts, s["generations"], adapters=True)
+        moments |= _sampling(job, policy, step * s["generations"], s["generations"], adapters=True)
         return {name: m | {"reference adapter": policy.adapter} for name, m in moments.items()}
     if job.stage == "ric":
-        moments |= _sampling(job, policy, prompts, 1, adapters=True)
+        moments |= _sampling(job, policy, ROUND, 1, adapters=True)
     return moments
 
 
 def _sampling(
-    job: GpuJob, policy: Policy, prompts: int, samples: int, adapters: bool
+    job: GpuJob, policy: Policy, responses: int, samples: int, adapters: bool
 ) -> dict[str, Items]:
-    s = job.settings
+    s, gib = job.settings, job.operation["cache_gib"]
     prompt, new = s["max_prompt_tokens"], s["max_new_tokens"]
-    return sampling_moments(policy, prompts, samples, prompt, new, adapters)
+    return sampling_moments(policy, responses, samples, prompt, new, gib, adapters)
 
 
 def online_tree(job: GpuJob, prompts: int) -> Tree:

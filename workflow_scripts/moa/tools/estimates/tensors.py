@@ -15,6 +15,8 @@ from typing import Any
 from moa.tools.estimates.shapes import Shape
 
 FLOAT32, FLOAT64 = 4, 8
+PREFILL = 8192  # of moa.models.decoding
+LOGITS = 256 * 2**20  # of moa.logprobs.head
 Items = dict[str, float]  # what -> bytes
 
 
@@ -166,19 +168,26 @@ class Tree:
 
 
 def tree_reference(policy: Policy, tree: Tree, adapters: bool = False) -> Items:
-    """The tree pass without gradients. logsumexp has a second copy of the logits inside."""
+    """The tree pass without gradients."""
     return {
-        "logits (2 x float32)": 2 * policy.logits(tree.columns),
+        **blocks_of_logits(policy, tree.columns),
         "a layer's forward": policy.layer_forward(tree.tokens, adapters),
         **tree.mask(policy),
     }
 
 
 def tree_training(policy: Policy, tree: Tree, checkpointing: bool) -> dict[str, Items]:
-    """The tree pass with gradients. Backward of logsumexp has three copies beside the logits."""
-    logits = {"logits (4 x float32)": 4 * policy.logits(tree.columns)}
+    """The tree pass with gradients; that of the hidden states is made with the logits."""
+    gradient = {"hidden states' gradient": policy.width * policy.shape.hidden * tree.columns}
+    logits = {**blocks_of_logits(policy, tree.columns), **gradient}
     moments = backward_moments(policy, tree.tokens, logits, checkpointing)
     return {name: items | tree.mask(policy) for name, items in moments.items()}
+
+
+def blocks_of_logits(policy: Policy, columns: float) -> Items:
+    """`moa.logprobs.head`: a block of float32 logits, and copies: as computed, exponents, shares."""
+    block = min(LOGITS, policy.logits(columns))
+    return {"a block of logits (2 x float32)": block * (2 + 2 * policy.width / FLOAT32)}
 
 
 def fused_head(policy: Policy, columns: float) -> Items:
@@ -188,21 +197,30 @@ def fused_head(policy: Policy, columns: float) -> Items:
     return {"a tile of logits": policy.width * tile, "hidden states' gradient": hidden}
 
 
+def rows_decoded(policy: Policy, responses: int, prompt: int, new: int, gib: float) -> int:
+    """Responses that `moa.models.decoding` decodes at once: all, or as many as fit into so much memory."""
+    return max(1, min(responses, int(gib * 2**30 / policy.kv_cache(prompt + 2 * new))))
+
+
 def sampling_moments(
-    policy: Policy, prompts: int, samples: int, prompt: int, new: int, adapters: bool
+    policy: Policy, responses: int, samples: int, prompt: int, new: int, gib: float, adapters: bool
 ) -> dict[str, Items]:
-    """`moa.models.sampling.generate` on one batch: reading the prompts, and the last decoding step."""
-    rows = prompts * samples
-    full = policy.kv_cache(rows * (prompt + new))
+    """`moa.models.sampling.generate`: reading prompts, and decoding. gib: `operation.cache_gib`."""
+    rows = rows_decoded(policy, responses, prompt, new, gib)
+    cache = {"KV cache": policy.kv_cache(rows * (prompt + 2 * new))}
+    read = min(rows // samples * prompt, max(PREFILL, prompt))
+    width, shape = policy.width, policy.shape
     return {
         "prefill": {
-            "KV cache": policy.kv_cache(prompts * prompt),
-            "a layer's forward": policy.layer_forward(prompts * prompt, adapters),
+            **cache,
+            "KV cache of what is read": policy.kv_cache(read),
+            "a layer's forward": policy.layer_forward(read, adapters),
         },
         "sampling": {
-            "KV cache": full,
-            "a layer's cache made longer": full / policy.shape.layers,
+            **cache,
+            # attention repeats keys and values for all query heads, since there is a mask
+            "a layer's cache for all heads": 2 * width * shape.query * rows * (prompt + new),
             # softmax, its sorted copy and order, sums and masks
-            "probabilities (6 x float64)": 6 * FLOAT64 * rows * policy.shape.vocabulary,
+            "probabilities (6 x float64)": 6 * FLOAT64 * rows * shape.vocabulary,
         },
     }

@@ -6,14 +6,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from moa.runtime.settings import KindSettings, Location, Natural, Positive, Text, Whole
+from moa.runtime.settings import KindSettings, Location, Natural, Positive, Seed, Text, Whole
 from moa.training.settings import OptimizerSettings
 
 
 class ScratchBase(KindSettings, OptimizerSettings):
     """A small Llama that is trained in the workflow, from random weights."""
 
-    seed: Annotated[Whole, Field(ge=0)] = 0
+    seed: Seed = 0
     """Of its weights and corpus."""
     hidden_size: Annotated[Whole, Field(ge=8)] = 64
     """Width."""
