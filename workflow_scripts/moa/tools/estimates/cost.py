@@ -96,8 +96,8 @@ class _Counter:
     def sampling(self, responses: float, samples: int, together: int, adapters: bool) -> float:
         """So many responses, `samples` to a prompt, of which `together` are asked for in one go.
 
-        Rows that are finished get the next prompt, so the steps are those of the mean response, but no fewer
-        than the longest takes.
+        Rows that are finished get the next prompt, so the steps are those of the mean response, but no
+        fewer than the longest takes.
         """
         s, policy = self.job.settings, self.policy
         prompt, new = s["max_prompt_tokens"], s["max_new_tokens"]
