@@ -9,7 +9,7 @@ from transformers import AutoModelForSequenceClassification
 
 from moa.oracles import beaver, sequence_classifier
 from moa.oracles.fitting import embedding
-from moa.oracles.scoring_model import load_network
+from moa.oracles.loading import load_config, load_network
 from moa.runtime.errors import JobError
 from support.tiny_oracles import (
     paper_oracle,
@@ -55,7 +55,7 @@ def test_a_head_of_another_size_is_refused(tmp_path):
     config = json.loads(about.read_text())
     labels = {"id2label": {"0": "a", "1": "b"}, "label2id": {"a": 0, "b": 1}}
     about.write_text(json.dumps({**config, **labels}))
-    with pytest.raises(JobError, match=r"another shape: score\.weight"):
+    with pytest.raises(JobError, match=r"another shape.*: score\.weight"):
         gpt2_oracle(tmp_path / "gpt2")
 
 
@@ -140,3 +140,11 @@ def test_a_wrong_index_or_template_is_explained(tmp_path):
         gpt2_oracle(tmp_path / "gpt2", pair_template=None)
     with pytest.raises(JobError, match=str(tmp_path / "nothing")):
         gpt2_oracle(tmp_path / "nothing")
+
+
+def test_code_that_comes_with_a_model_is_neither_run_nor_asked_about(tmp_path):
+    config = {"model_type": "of_its_own", "auto_map": {"AutoConfig": "code.Config"}}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    (tmp_path / "code.py").write_text("raise SystemExit('it was run')")
+    with pytest.raises(JobError, match=r"its configuration cannot be loaded.*part of transformers"):
+        load_config(tmp_path)

@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from moa.runtime import job as jobs
 from moa.runtime import preemption
 from moa.runtime.attempts import read_attempts
 from moa.runtime.publishing import MANIFEST, SEAL
@@ -95,6 +96,42 @@ def test_a_job_without_checkpoints_leaves_at_once(tiny):
     # It may have been done already: then the entry is whole.
     assert job.returncode in (0, preemption.RETRY), said
     assert (tiny.folder(entry) / MANIFEST).exists()  # the entry of before is still there
+
+
+@pytest.fixture
+def run_here(tiny, monkeypatch):
+    """Runs a job's entry point in this process, as its script does. Returns: its exit code."""
+    command = tiny.command(tiny.entry("data"))
+    monkeypatch.setattr("sys.argv", command[1:])
+    monkeypatch.setattr(jobs, "_log_to", lambda _: None)
+    monkeypatch.setattr(preemption, "_leaving", False)
+    monkeypatch.setattr(preemption, "_received", [])
+
+    def run(main):
+        with pytest.raises(SystemExit) as left:
+            jobs.run(main, None)
+        return left.value.code
+
+    return run
+
+
+@pytest.mark.parametrize("when", ["only_one", "restore", "_log_to", "note_attempt"])
+def test_a_job_leaves_in_order_whenever_the_signal_comes(run_here, monkeypatch, capsys, when):
+    monkeypatch.setattr(jobs, when, lambda *_, **__: os.kill(os.getpid(), signal.SIGTERM))
+    assert run_here(lambda _: None) == preemption.RETRY
+    assert "SIGTERM was received" in capsys.readouterr().err
+
+
+def test_a_second_signal_does_not_stop_the_leaving(tiny, run_here):
+    def twice(_):
+        try:
+            os.kill(os.getpid(), signal.SIGUSR1)
+        finally:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    assert run_here(twice) == preemption.RETRY
+    last = read_attempts(tiny.work(tiny.entry("data")))[-1]
+    assert (last["outcome"], last["message"]) == ("preempted", "SIGUSR1 was received")
 
 
 def test_a_second_job_for_an_entry_waits_and_takes_what_the_first_made(tiny):

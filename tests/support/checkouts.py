@@ -66,8 +66,13 @@ def planned(checkout, config, **overrides):
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
         "print(json.dumps([[a.stage, a.name, a.key] for a in plan.entries.values()]))"
     )
+    return json.loads(said_by(checkout, code, config, json.dumps(overrides)))
+
+
+def said_by(checkout, code, *arguments):
+    """What a program prints that runs in a checkout, with its library."""
     done = subprocess.run(
-        [sys.executable, "-c", code, config, json.dumps(overrides)],
+        [sys.executable, "-c", code, *arguments],
         cwd=checkout,
         env={"PYTHONPATH": str(checkout / "workflow_scripts"), "PATH": "/usr/bin:/bin"},
         capture_output=True,
@@ -75,7 +80,7 @@ def planned(checkout, config, **overrides):
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    return done.stdout
 
 
 def edited(path, old, new):

@@ -1,8 +1,6 @@
 """What comes from the hub is pinned when the workflow is planned, and the commit enters the keys."""
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +17,7 @@ from moa.runtime.settings import KindSettings
 from moa.workflow.config import resolve
 from moa.workflow.plan import Plan
 from moa.workflow.sources import pinned
-from support.checkouts import add_oracle_kind, copy_repo, planned
+from support.checkouts import add_oracle_kind, copy_repo, planned, said_by
 from support.paths import REPO
 
 FIRST, SECOND = "1" * 40, "2" * 40
@@ -229,16 +227,7 @@ def plan_error(checkout, config):
         "try: read_plan(Path(sys.argv[1]))\n"
         "except ConfigError as error: print(error)"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code, config],
-        cwd=checkout,
-        env={"PYTHONPATH": str(checkout / "workflow_scripts"), "PATH": "/usr/bin:/bin"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    return said_by(checkout, code, config)
 
 
 def with_oracle(checkout, config, **entry):

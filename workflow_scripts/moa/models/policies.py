@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +40,9 @@ def load_policy(base: Path, adapters: Sequence[Path] = (), dtype: str = "float32
     """
     model = load_base(base, dtype)
     for folder in adapters:
-        load_adapter(folder)
-        model = PeftModel.from_pretrained(model, folder / ADAPTER).merge_and_unload()
+        adapted_model = PeftModel.from_pretrained(model, folder / ADAPTER)
+        _require_finite({n: p for n, p in adapted_model.named_parameters() if "lora_" in n}, folder)
+        model = adapted_model.merge_and_unload()
     model.requires_grad_(False)
     # Sampling settings belong to the config; a base's own generation defaults must not leak in.
     model.generation_config = type(model.generation_config)()
@@ -53,13 +54,17 @@ def load_policy(base: Path, adapters: Sequence[Path] = (), dtype: str = "float32
 def load_adapter(entry: Path, device: str = "cpu") -> dict[str, torch.Tensor]:
     """The weights of the adapter below an entry folder. Raises: JobError if they are not finite."""
     weights = load_file(entry / ADAPTER / "adapter_model.safetensors", device=device)
+    _require_finite(weights, entry)
+    return weights
+
+
+def _require_finite(weights: Mapping[str, torch.Tensor], entry: Path) -> None:
     for name, values in weights.items():
         if not torch.isfinite(values).all():
             raise JobError(
                 f"the adapter of {entry} holds NaN or infinity in {name}: remove that folder, so that it "
                 "is trained again, with a lower learning rate if it comes out so again"
             )
-    return weights
 
 
 def add_adapter(model: Any, lora: LoraSettings, seed: int) -> PeftModel:

@@ -1,4 +1,4 @@
-"""What all oracles that are neural networks share: loading, cutting to length, batching, memory.
+"""What all oracles that are neural networks share: cutting to length, batching, memory.
 
 A kind says how (x, y) becomes token ids (`encode`) and how a padded batch becomes one score per row
 (`network`). Rows are padded on the right here, whatever the tokenizer's own side is, so position ids
@@ -8,26 +8,17 @@ are right without more ado; a network must read the last *attended* token, not t
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
-from transformers import AutoTokenizer
 
 from moa.oracles.placement import Network, place
 from moa.oracles.tokens import Row
 from moa.runtime.errors import JobError
 
 log = logging.getLogger("moa")
-# Weights that files of older versions have and no score depends on: buffers that are computed, a pooler
-# that RoBERTa's classifiers never read, and the heads of the language model that a classifier was made of.
-UNUSED = re.compile(
-    r"(^|\.)(position_ids|inv_freq|attn\.bias|attn\.masked_bias)$|^(xlm_)?roberta\.pooler\.|^(lm_head|cls)\."
-)
 MICRO_BATCH = 64  # responses per forward pass, until memory says otherwise
 
 
@@ -164,63 +155,6 @@ def collate(rows: list[Row]) -> dict[str, torch.Tensor]:
         for name in rows[0]
     }
     return {**batch, "attention_mask": (torch.arange(width) < lengths[:, None]).long()}
-
-
-def load_network(auto_class: Any, folder: Path, dtype: str) -> Any:
-    """A model from a local folder; every weight must come from there, and be used.
-
-    Raises: JobError if the folder lacks a weight, has it in another shape or has one more than the model
-    (transformers would only warn, and score with a random head or without some layers), or if a file
-    cannot be read.
-    """
-    try:
-        model, report = auto_class.from_pretrained(
-            folder,
-            dtype=getattr(torch, dtype),
-            output_loading_info=True,
-            ignore_mismatched_sizes=True,  # so that they are named below
-        )
-    except Exception as error:  # whatever the many readers raise, it is about these files
-        raise JobError(
-            f"{_unreadable(folder)}: cannot be loaded as a {auto_class.__name__} ({type(error).__name__}: "
-            f"{error}); if it is not all there, download or copy it again"
-        ) from error
-    wrong = [*report["missing_keys"], *(str(key[0]) for key in report["mismatched_keys"])]
-    if wrong:
-        raise JobError(
-            f"{folder} lacks weights of a {type(model).__name__}, or has them in another shape: "
-            f"{', '.join(sorted(wrong)[:5])}; check the oracle's kind and model"
-        )
-    unused = [key for key in report["unexpected_keys"] if not UNUSED.search(key)]
-    if unused:
-        raise JobError(
-            f"{folder} has weights that a {type(model).__name__} of its config.json has no place for, so "
-            f"it would score without them: {', '.join(sorted(unused)[:5])}; check that config.json belongs "
-            "to these weights, and the oracle's kind"
-        )
-    return model
-
-
-def load_tokenizer(folder: Path) -> Any:
-    """A model's tokenizer from its folder. Raises: JobError if its files are missing or cannot be read."""
-    try:
-        return AutoTokenizer.from_pretrained(folder)
-    except Exception as error:  # whatever the many readers raise, it is about these files
-        raise JobError(
-            f"{folder}: its tokenizer cannot be loaded ({type(error).__name__}: {error}); download or copy "
-            "the model again, with tokenizer.json and tokenizer_config.json"
-        ) from error
-
-
-def _unreadable(folder: Path) -> Path:
-    """The file of weights whose size is not what its header says, or else the folder."""
-    for file in sorted(folder.glob("*.safetensors")):
-        try:
-            with safe_open(file, "pt"):
-                pass
-        except (SafetensorError, OSError):
-            return file
-    return folder
 
 
 def in_float32(head: torch.nn.Linear) -> None:

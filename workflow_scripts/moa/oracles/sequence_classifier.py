@@ -16,7 +16,8 @@ from typing import Any
 import torch
 from transformers import AutoModelForSequenceClassification
 
-from moa.oracles.scoring_model import ScoringModel, in_float32, load_network, load_tokenizer
+from moa.oracles.loading import load_network, load_tokenizer
+from moa.oracles.scoring_model import ScoringModel, in_float32
 from moa.oracles.tokens import Row, Tokens, most_tokens
 from moa.runtime.errors import JobError
 from moa.runtime.hub_cache import snapshot

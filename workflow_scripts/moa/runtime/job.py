@@ -40,29 +40,41 @@ def run(main: Callable[[Job], None], description: str | None) -> None:
         "--out", type=Path, required=True, help="its folder in the store: <stage>/<name>-<key>"
     )
     args = parser.parse_args()
-    spec = _read_spec(args.spec, args.out)
-    preemption.listen()
+    try:
+        with preemption.listening():
+            status = _run(main, _read_spec(args.spec, args.out), args.out)
+    except preemption.Preempted as left:  # while it waited or began: there is nothing to save
+        print(f"{args.out.name} leaves: {left}", file=sys.stderr)
+        status = preemption.RETRY
+    sys.exit(status)
+
+
+def _run(main: Callable[[Job], None], spec: dict[str, Any], out: Path) -> int:
+    """Make an entry, unless another process has made it by the time it is this one's turn.
+
+    Returns: the exit code. Raises: Preempted outside the attempt itself.
+    """
     if not is_main():
         only_errors = logging.StreamHandler()
         only_errors.setLevel(logging.ERROR)
         _log_to([only_errors])
-        sys.exit(_attempt(main, spec, args.out)[0])
-    work = work_folder(args.out.resolve().parent.parent, args.out.name.rsplit("-", 1)[1])
+        return _attempt(main, spec, out)[0]
+    work = work_folder(out.resolve().parent.parent, out.name.rsplit("-", 1)[1])
     with only_one(work, _say_waiting):
-        if restore(args.out, float(os.environ.get(PLANNED_AT, "inf"))):
+        if restore(out, float(os.environ.get(PLANNED_AT, "inf"))):
             # Another checkout made it while this job was queued; others may be waiting in the folder.
             shutil.rmtree(work, ignore_errors=True)
-            sys.exit(0)
+            return 0
         _log_to([logging.StreamHandler(), logging.FileHandler(work / "log.txt", encoding="utf-8")])
         attempt = 1 + sum("started" in line for line in read_attempts(work))
         note_attempt(work, attempt=attempt, started=timestamp(), **who())
-        log.info("%s %s: %s", spec["stage"], spec["name"], args.out)
-        status, message = _attempt(main, spec, args.out)
+        log.info("%s %s: %s", spec["stage"], spec["name"], out)
+        status, message = _attempt(main, spec, out)
         if status:
             outcome = "preempted" if status == preemption.RETRY else "failed"
             end = {"ended": timestamp(), "outcome": outcome, "message": message}
             note_attempt(work, attempt=attempt, **end)
-    sys.exit(status)
+    return status
 
 
 def _read_spec(path: Path, out: Path) -> dict[str, Any]:

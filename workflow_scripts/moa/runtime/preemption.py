@@ -22,16 +22,25 @@ MARGIN_SECONDS = 60.0  # before the time limit, beside the time that a step and 
 
 _received: list[str] = []
 _deferred = False
+_leaving = False
 
 
 class Preempted(BaseException):
     """The job has to leave. Not an Exception, so that no `except Exception` on the way stops it."""
 
 
-def listen() -> None:
-    """From now on SIGTERM and SIGUSR1 lead to `Preempted` or, in `deferred`, to a `reason()`."""
-    for number in (signal.SIGTERM, signal.SIGUSR1):
-        signal.signal(number, _receive)
+@contextmanager
+def listening() -> Iterator[None]:
+    """A block in which SIGTERM or SIGUSR1 leads to `Preempted` or, in `deferred`, to a `reason()`.
+
+    The first one alone does: a second must not stop what the first made the job do before it leaves.
+    """
+    before = {n: signal.signal(n, _receive) for n in (signal.SIGTERM, signal.SIGUSR1)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager
@@ -75,7 +84,9 @@ def time_limit() -> float | None:
 
 
 def _receive(number: int, frame: FrameType | None) -> None:
+    global _leaving
     name = signal.Signals(number).name
     _received.append(name)
-    if not _deferred:
+    if not _deferred and not _leaving:
+        _leaving = True
         raise Preempted(f"{name} was received")

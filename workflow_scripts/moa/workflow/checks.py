@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from moa.preferences import evaluation_vectors
-from moa.runtime.settings import OperationSettings, Settings
-from moa.training.bases.settings import PackagedGGUFBase, ScratchBase
+from moa.runtime.settings import Settings
+from moa.training.bases.settings import ScratchBase
 from moa.training.settings import OnlineSettings, OptimizerSettings
 from moa.workflow.schema import TaskSettings
 
@@ -89,12 +89,6 @@ def check_base(base: Settings, where: str, mistakes: list[str]) -> None:
             "rotary positions need; change one of them"
         )
     check_batches(base, where, mistakes)
-
-
-def packages(operation: OperationSettings, base: Settings) -> list[str]:
-    """The packages that a task's own words name: its trackers, and the one its base model comes in."""
-    carried = [base.package] if isinstance(base, PackagedGGUFBase) else []
-    return [*operation.report_to, *carried]
 
 
 def check_batches(section: OptimizerSettings, where: str, mistakes: list[str]) -> None:

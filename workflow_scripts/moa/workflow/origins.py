@@ -14,9 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from moa.runtime.files import write_json
+from moa.runtime.yaml_files import read_yaml
 from moa.workflow.keys import canonical, canonical_json
 from moa.workflow.plan import Plan, read_plan
 
@@ -35,7 +34,7 @@ class Origin:
     @classmethod
     def of(cls, config: Path, settings: Mapping[str, Any], checkout: Path) -> Origin:
         """settings: what the workflow manager made of the file and the command line."""
-        said = yaml.safe_load(config.read_text(encoding="utf-8")) or {}
+        said = read_yaml(config) or {}
         given = {key: value for key, value in settings.items() if said.get(key) != value}
         return cls(config.resolve(), given, checkout.resolve())
 

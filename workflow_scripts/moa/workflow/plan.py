@@ -14,7 +14,6 @@ from typing import Any
 
 from moa.runtime.errors import ConfigError, NotInstalled
 from moa.runtime.hub_lock import Repository
-from moa.workflow.checks import packages
 from moa.workflow.config import Config, Task, resolve
 from moa.workflow.entries import Catalogue, Entry, Inputs
 from moa.workflow.graph import run_entries, sft_policy, shared_entries
@@ -44,7 +43,9 @@ class Plan:
         self.repositories: set[Repository] = set()
         catalogue = Catalogue(Path(config.store), missing)
         for task in config.tasks.values():
-            library_versions(packages(task.operation, task.policy.base), missing)
+            library_versions(
+                task.operation.report_to, missing
+            )  # of no entry, but they must be there
             catalogue.operation, catalogue.pins = task.operation, pin(task)
             self.repositories |= repositories(task)
             shared = self.shared[task.name] = shared_entries(catalogue, task)

@@ -28,7 +28,7 @@ class Encoder:
     def __init__(self, max_tokens: int) -> None:
         from transformers import AutoModel, AutoTokenizer
 
-        from moa.oracles.scoring_model import load_network
+        from moa.oracles.loading import load_network
         from moa.oracles.tokens import most_tokens
 
         folder = package_file(PACKAGE, FOLDER)

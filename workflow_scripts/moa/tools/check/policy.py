@@ -50,7 +50,8 @@ def check_policy(
     shown = build_prompt(prompts[0], objectives, corners[0], asked.decimals)
     example = tokenize_example(shown, rows["chosen"].iloc[0], tokenizer, asked.max_new_tokens)
     checks.append(_trees(model, tokenizer, rows, prompts, corners, objectives, asked))
-    checks += [_positions(model, asked), _window(model, asked)]
+    needed = asked.max_prompt_tokens + asked.max_new_tokens
+    checks += [_positions(model, needed), _window(model, needed)]
     try:
         adapted = add_adapter(model, lora, seed=0)
         found = sorted({name.rsplit(".", 1)[-1] for name in adapted.targeted_module_names})
@@ -108,8 +109,7 @@ def _trees(
     )
 
 
-def _positions(model: Any, asked: PromptSettings) -> Check:
-    needed = asked.max_prompt_tokens + asked.max_new_tokens
+def _positions(model: Any, needed: int) -> Check:
     there = getattr(model.config.get_text_config(), "max_position_embeddings", None)
     if there is None:
         return Check("positions", f"{needed} needed; the model names no limit", "note")
@@ -121,8 +121,7 @@ def _positions(model: Any, asked: PromptSettings) -> Check:
     )
 
 
-def _window(model: Any, asked: PromptSettings) -> Check:
-    needed = asked.max_prompt_tokens + asked.max_new_tokens
+def _window(model: Any, needed: int) -> Check:
     if sees_all(model.config, needed):
         return Check("attention", f"every layer sees all {needed} tokens")
     window = bisect_left(range(1, needed), True, key=lambda n: not sees_all(model.config, n))

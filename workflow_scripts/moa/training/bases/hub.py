@@ -14,7 +14,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from moa.models.loading import unreadable
+from moa.oracles.loading import load_config, load_tokenizer
 from moa.runtime.errors import JobError
 from moa.runtime.hub_cache import snapshot
 from moa.training.bases.settings import PinnedHubBase
@@ -30,8 +30,8 @@ def build(settings: PinnedHubBase, inputs: dict[str, Path], out: Path) -> None:
     Raises: JobError if the model is not on this machine, lacks a file, or has no usable pad token.
     """
     folder = snapshot(settings.model, settings.revision, settings.commit, "model")
-    config, tokenizer = _read(folder)
-    embeddings = (config if "vocab_size" in config else config["text_config"])["vocab_size"]
+    embeddings = load_config(folder).get_text_config().vocab_size
+    config, tokenizer = json.loads((folder / "config.json").read_text()), load_tokenizer(folder)
     largest = max(tokenizer.get_vocab().values())
     if largest >= embeddings:
         raise JobError(
@@ -46,23 +46,6 @@ def build(settings: PinnedHubBase, inputs: dict[str, Path], out: Path) -> None:
     config["pad_token_id"] = tokenizer.pad_token_id
     (out / "config.json").write_text(json.dumps(config, indent=2) + "\n")
     tokenizer.save_pretrained(out)
-
-
-def _read(folder: Path) -> tuple[dict[str, Any], Any]:
-    """A folder's config.json and tokenizer; code that comes with a model is never run."""
-    from transformers import AutoTokenizer
-
-    try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise unreadable(folder, "a model with a config.json", error) from error
-    if "vocab_size" not in config and "vocab_size" not in config.get("text_config", {}):
-        raise JobError(f"{folder}: config.json names no vocab_size, so it is no language model's")
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
-    except Exception as error:  # whatever a tokenizer's file makes its library say
-        raise unreadable(folder, "a model with a tokenizer", error) from error
-    return config, tokenizer
 
 
 def weight_files(folder: Path) -> list[str]:
