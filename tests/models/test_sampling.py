@@ -255,6 +255,23 @@ def test_streams_must_fit_the_prompts():
         generate(model, prompts, np.full((2, 1, 2), 0.5), Sampling(5, 1.0, 1.0, EOS, PAD, 2))
 
 
+@pytest.mark.parametrize("top_p", [0.3, 0.9, 0.999])
+@pytest.mark.parametrize("spread", [0.0, 0.01, 2.0, 8.0])
+@pytest.mark.parametrize("levels", [2, 50, 10**6])
+def test_a_nucleus_is_that_of_a_whole_sort(top_p, spread, levels):
+    """From a few tokens to nearly all of a wide vocabulary, with as many or as few ties."""
+    logits = torch.randn(6, 3000, generator=torch.Generator().manual_seed(0))
+    logits = (logits * levels).round() / levels * spread
+    probs = torch.softmax(logits.double(), dim=1)
+    ordered, order = probs.sort(dim=1, descending=True, stable=True)
+    outside = ordered.cumsum(dim=1) - ordered >= top_p
+    cdf = probs.masked_fill(outside.scatter(1, order, outside), 0.0).cumsum(dim=1)
+    for u in torch.linspace(0, 1 - 1e-12, 23, dtype=torch.float64):
+        uniforms = u.repeat(6)
+        expected = torch.searchsorted(cdf, uniforms[:, None] * cdf[:, -1:], right=True)[:, 0]
+        assert torch.equal(sample_tokens(logits, uniforms, 1.0, top_p), expected.clamp(max=2999))
+
+
 @pytest.mark.parametrize(("temperature", "top_p"), [(0.0, 1.0), (1.0, 0.0), (1.0, 1.1)])
 def test_a_temperature_or_a_nucleus_that_is_none_is_refused(temperature, top_p):
     with pytest.raises(ValueError, match="must be above 0"):

@@ -21,6 +21,9 @@ from moa.models.tokenizers import NEXT_TURN_MARKERS
 from moa.runtime.errors import JobError
 
 
+PARTIAL = 1024  # of the most probable tokens, among which a nucleus is looked for first
+
+
 class SamplingSettings(Protocol):
     """What the settings of every stage that samples have."""
 
@@ -201,15 +204,37 @@ def sample_tokens(
     Raises: NoDistribution.
     """
     probs = torch.softmax(logits.double() / temperature, dim=-1)
-    if top_p < 1:
-        sorted_probs, order = probs.sort(dim=-1, descending=True, stable=True)
-        outside = sorted_probs.cumsum(dim=-1) - sorted_probs >= top_p
-        probs = probs.masked_fill(outside.scatter(1, order, outside), 0.0)
-    cdf = probs.cumsum(dim=-1)
-    if (wrong := cdf[:, -1].isnan()).any():  # softmax makes a whole row NaN
+    if (wrong := probs[:, 0].isnan()).any():  # softmax makes a whole row NaN
         raise NoDistribution(wrong.nonzero()[:, 0].tolist())
+    if top_p < 1:
+        probs = _nucleus(probs, top_p)
+    cdf = probs.cumsum(dim=-1)
     target = uniforms.to(cdf)[:, None] * cdf[:, -1:]
     return torch.searchsorted(cdf, target, right=True)[:, 0].clamp(max=logits.shape[1] - 1)
+
+
+def _nucleus(probs: torch.Tensor, top_p: float) -> torch.Tensor:
+    """probs (N, V) with 0 outside the nucleus, without sorting V of them where few make it up."""
+    least, spare = _least(probs, top_p, PARTIAL)
+    equal = probs == least
+    if (equal.sum(dim=1, keepdim=True) > spare).any():
+        equal &= equal.cumsum(dim=1) <= spare
+    return probs.where(equal | (probs > least), 0.0)
+
+
+def _least(probs: torch.Tensor, top_p: float, few: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """The smallest probability in a row's nucleus, and how many of those that have it are in: (N, 1) each.
+
+    few: how many of the most probable are tried first.
+    """
+    best = probs.topk(min(few, probs.shape[1])).values
+    inside = best.cumsum(dim=1) - best < top_p
+    least = best.gather(1, inside.sum(dim=1, keepdim=True) - 1)
+    spare = (inside & (best == least)).sum(dim=1, keepdim=True)
+    wide = inside[:, -1]
+    if best.shape[1] < probs.shape[1] and wide.any():  # it may go on after them
+        least[wide], spare[wide] = _least(probs[wide], top_p, probs.shape[1])
+    return least, spare
 
 
 def clean_response(ids: torch.Tensor, tokenizer: Any) -> Response:
