@@ -45,6 +45,17 @@ def test_an_oracle_that_changes_its_lists_changes_them_for_no_other():
     assert (prompts, responses) == (["first", "second"], ["a", "b"])
 
 
+def test_equal_pairs_are_scored_once():
+    class Counting(Fixed):
+        def score(self, prompts, responses):
+            return np.arange(float(len(prompts)))  # what stands first of each pair
+
+    prompts, responses = ["p", "q", "p", "p", "q"], ["a", "a", "b", "a", "a"]
+    scores = score_all([Counting([])], prompts, responses)
+    assert scores[:, 0].tolist() == [0.0, 1.0, 2.0, 0.0, 1.0]
+    assert score_all([Counting([])], [], []).shape == (0, 1)
+
+
 def test_a_text_of_a_million_characters_is_not_told_whole():
     with pytest.raises(OracleError, match="1000002 characters") as caught:
         score_all([Fixed([float("nan")])], ["x" * 1_000_000], ["a"])

@@ -35,10 +35,12 @@ def load_tokenizer(base: Path) -> PreTrainedTokenizerBase:
 def load_policy(base: Path, adapters: Sequence[Path] = (), dtype: str = "float32") -> Any:
     """The base model with all adapters (entry folders, in order) merged in memory, frozen.
 
-    dtype: torch's name of it, or `auto`, as it is stored.
+    It is read straight onto this process's GPU, where there is one, and merged there, without a copy in
+    host memory. dtype: torch's name of it, or `auto`, as it is stored.
     Raises: JobError if the base cannot be loaded whole, or an adapter is not finite.
     """
-    model = load_base(base, dtype)
+    rank = int(os.environ.get("LOCAL_RANK", "0"))
+    model = load_base(base, dtype, f"cuda:{rank}" if torch.cuda.is_available() else "cpu")
     for folder in adapters:
         adapted_model = PeftModel.from_pretrained(model, folder / ADAPTER)
         _require_finite({n: p for n, p in adapted_model.named_parameters() if "lora_" in n}, folder)
@@ -46,8 +48,6 @@ def load_policy(base: Path, adapters: Sequence[Path] = (), dtype: str = "float32
     model.requires_grad_(False)
     # Sampling settings belong to the config; a base's own generation defaults must not leak in.
     model.generation_config = type(model.generation_config)()
-    if torch.cuda.is_available():
-        model = model.to(torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0"))))
     return model.eval()
 
 

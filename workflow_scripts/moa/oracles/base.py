@@ -57,11 +57,15 @@ def load_oracles(
 
 
 def score_all(oracles: Sequence[Oracle], prompts: list[str], responses: list[str]) -> np.ndarray:
-    """Rewards of every oracle: (N, K) float64.
+    """Rewards of every oracle: (N, K) float64. It is asked once for every distinct prompt and response,
+    so that equal ones have equal rewards, whatever a network's batches make of the last bits.
 
     Raises: OracleError with the oracle's objective and what is expected if one returns no numbers, the
     wrong number of them, or a value that is not finite (the first such prompt is named).
     """
+    place = {pair: i for i, pair in enumerate(dict.fromkeys(zip(prompts, responses, strict=True)))}
+    back = [place[pair] for pair in zip(prompts, responses, strict=True)]
+    prompts, responses = [x for x, _ in place], [y for _, y in place]
     columns = []
     for oracle in oracles:
         # Copies, as an oracle may change its lists, and the next one is to see the same texts.
@@ -80,7 +84,7 @@ def score_all(oracles: Sequence[Oracle], prompts: list[str], responses: list[str
                 f"({len(bad)} of {len(column)} scores are not finite)"
             )
         columns.append(column)
-    return np.stack(columns, axis=1)
+    return np.stack(columns, axis=1)[back]
 
 
 def _numbers(objective: str, scores: Any) -> np.ndarray:
