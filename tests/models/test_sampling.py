@@ -8,6 +8,7 @@ import torch
 from scipy.stats import chisquare
 from transformers import GPTNeoConfig, MistralConfig
 
+from moa.models.decoding import columns_of
 from moa.models.sampling import Sampling, generate, sample_tokens
 from moa.runtime.errors import JobError
 from support.slow_sampling import EOS, Drawing, slow_sample, token_distribution
@@ -43,7 +44,9 @@ def make_case(model, seed: int, *, lengths=(3, 8, 5), n: int = 2, t: int = 8, ho
 
 
 def sample(model, prompts, streams, how=PLAIN, *, batch_size=4, eos=EOS, pad=PAD):
-    sampling = Sampling(streams.shape[2], how.temperature, how.top_p, eos, pad, batch_size)
+    new = streams.shape[2]
+    cache_tokens = batch_size * columns_of(max(map(len, prompts), default=0), new)
+    sampling = Sampling(new, how.temperature, how.top_p, eos, pad, cache_tokens)
     return generate(model, prompts, streams, sampling)
 
 
@@ -335,6 +338,6 @@ def test_prompts_that_begin_alike_are_answered_as_if_alone(family, batch_size):
         [slow_sample(model, p, streams[b, i], Drawing(), np.random.default_rng(0)) for i in (0, 1)]
         for b, p in enumerate(prompts)
     ]
-    sampling = Sampling(7, 1.0, 1.0, EOS, PAD, batch_size)
+    sampling = Sampling(7, 1.0, 1.0, EOS, PAD, batch_size * columns_of(18, 7))
     got = generate(model, prompts, streams, sampling, variants=3)
     assert as_lists(got) == as_lists(expected)

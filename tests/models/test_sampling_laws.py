@@ -8,6 +8,7 @@ import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from moa.models.decoding import columns_of
 from moa.models.sampling import Sampling, generate, sample_tokens
 from support.slow_sampling import EOS, Drawing, slow_sample
 from support.tiny_models import BUILDERS, random_ids
@@ -86,7 +87,9 @@ def test_a_response_is_the_same_in_any_company(family, seed, lengths, n, how, ra
         model,
         [prompts[b] for b in some],
         streams[some][:, siblings],
-        Sampling(NEW, how.temperature, how.top_p, EOS, PAD, batch_size),
+        Sampling(
+            NEW, how.temperature, how.top_p, EOS, PAD, batch_size * columns_of(max(lengths), NEW)
+        ),
     )
     found = [[ids.tolist() for ids in row] for row in got]
     assert found == [[expected[b][i] for i in siblings] for b in some]

@@ -7,7 +7,6 @@ response is finished can be given another prompt at any time: its keys and value
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 import torch
@@ -17,18 +16,14 @@ from transformers.cache_utils import Cache, DynamicCache, DynamicLayer
 class RowLayer(DynamicLayer):
     """One layer: buffers (rows, heads, capacity, size), of which the columns [start, end) are in use."""
 
-    def __init__(self, rows: int, capacity: int) -> None:
+    def __init__(self, rows: int, capacity: int, keys: torch.Tensor, values: torch.Tensor) -> None:
+        """keys, values: of any rows and columns; the buffers are as these are."""
         super().__init__()
-        self.rows, self.capacity = rows, capacity
-        self.start, self.end = 0, 0
-        self.buffers: list[torch.Tensor] = []
-
-    def allocate(self, keys: torch.Tensor, values: torch.Tensor) -> None:
-        """Zeros, not garbage: a weight of 0 times NaN would be NaN. keys, values: of any rows."""
         self.dtype, self.device = keys.dtype, keys.device
+        self.start, self.end = 0, 0
+        # Zeros, not garbage: a weight of 0 times NaN would be NaN.
         self.buffers = [
-            part.new_zeros(self.rows, part.shape[1], self.capacity, part.shape[3])
-            for part in (keys, values)
+            part.new_zeros(rows, part.shape[1], capacity, part.shape[3]) for part in (keys, values)
         ]
         self.is_initialized = True
 
@@ -43,12 +38,23 @@ class RowLayer(DynamicLayer):
 
     def extend(self, columns: int) -> None:
         """Take more columns into use; at the buffers' end, all in use move to their beginning."""
-        if self.end + columns > self.capacity:
+        if self.end + columns > self.buffers[0].shape[2]:
             width = self.end - self.start
             for buffer in self.buffers:
                 buffer[:, :, :width] = buffer[:, :, self.start : self.end].clone()
             self.start, self.end = 0, width
         self.end += columns
+        self.show()
+
+    def resize(self, rows: int, capacity: int) -> None:
+        """Other buffers, with at least as many rows, and what is in use at their beginning."""
+        width = self.end - self.start
+        self.buffers = []
+        for part in (self.keys, self.values):
+            made = part.new_zeros(rows, part.shape[1], capacity, part.shape[3])
+            made[: len(part), :, :width] = part
+            self.buffers.append(made)
+        self.start, self.end = 0, width
         self.show()
 
     def show(self) -> None:
@@ -57,23 +63,32 @@ class RowLayer(DynamicLayer):
 
 
 class RowCache(Cache):
-    """All layers. rows: how many are decoded at once. capacity: columns of the buffers."""
+    """All layers, of as many rows as were asked for last."""
 
-    def __init__(self, rows: int, capacity: int) -> None:
-        super().__init__(layer_class_to_replicate=partial(RowLayer, rows, capacity))
+    def __init__(self) -> None:
+        super().__init__(layers=[])
+        self.rows, self.capacity = 0, 0
 
     @property
     def width(self) -> int:
         """Columns in use."""
         return self.get_seq_length()
 
+    def resize(self, rows: int, capacity: int) -> None:
+        """More rows, and another number of columns, no less than are in use."""
+        self.rows, self.capacity = rows, capacity
+        for layer in self.layers:
+            layer.resize(rows, capacity)
+
     def admit(self, prefilled: DynamicCache, source: torch.Tensor, rows: torch.Tensor) -> None:
         """Put prompts into rows, ending where all rows end. source: which of `prefilled` for each row."""
         if not self.layers:
-            for layer in prefilled.layers:
-                made = self.layer_class_to_replicate()
-                made.allocate(layer.keys, layer.values)
-                self.layers.append(made)
+            self.layers = [
+                RowLayer(self.rows, self.capacity, layer.keys, layer.values)
+                for layer in prefilled.layers
+            ]
+            for layer in self.layers:
+                layer.show()
         for own, new in zip(self.layers, prefilled.layers, strict=True):
             wide = new.keys.shape[2]
             if wide > own.end - own.start:
@@ -90,6 +105,5 @@ class RowCache(Cache):
     def select(self, rows: torch.Tensor) -> None:
         """Keep these rows alone."""
         for layer in self.layers:
-            layer.rows = len(rows)
             layer.buffers = [buffer[rows] for buffer in layer.buffers]
             layer.show()

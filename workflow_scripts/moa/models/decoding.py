@@ -14,22 +14,31 @@ from moa.models.cache import RowCache
 
 PREFILL = 8192  # tokens of prompts that are read in one pass
 FREE = 8  # prompts are admitted when one in so many rows is free
+WIDER = 1.25  # how many times as many rows are worth to move the cache
+SHARE = 0.75  # of a GPU's free memory that the cache may take
 Draw = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
 
 
-def rows_within(model: Any, columns: int, gib: float) -> int:
-    """How many rows of so many tokens have their keys and values in so much memory; at least one.
-
-    On a GPU at most half of what is free there is taken.
-    """
+def tokens_within(model: Any, gib: float) -> int:
+    """How many tokens have their keys and values in so much memory, or in SHARE of what a GPU has free."""
     config, parameter = model.config.get_text_config(), next(model.parameters())
     heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
     size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-    each = 2 * config.num_hidden_layers * heads * size * parameter.element_size() * columns
+    each = 2 * config.num_hidden_layers * heads * size * parameter.element_size()
     room = gib * 2**30
-    if parameter.is_cuda:
-        room = min(room, torch.cuda.mem_get_info(parameter.device)[0] / 2)
-    return max(1, int(room / each))
+    if (device := parameter.device).type == "cuda":
+        held = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        room = min(room, SHARE * (torch.cuda.mem_get_info(device)[0] + held))
+    return int(room / each)
+
+
+def columns_of(tokens: int, max_new: int) -> int:
+    """Columns of a cache whose longest prompt has so many tokens.
+
+    All rows end at one column, which moves on with every token; the half more is how far it gets until
+    what is in use moves to the beginning.
+    """
+    return tokens + max_new + max_new // 2
 
 
 @dataclass(frozen=True)
@@ -50,27 +59,35 @@ class Rows:
     """The rows that are decoded: which response each has, and how far it is.
 
     model: in evaluation mode. blocks: of as many prompts each, longest first. samples: responses to each
-    prompt. rows: at once, at least those of one block. draw: (responses, steps, logits) -> the token drawn
-    for each, and whether it is the last; the numbers of responses are prompt x samples + sample.
+    prompt. cache_tokens: held at once, in as many rows as the prompts' length allows, but at least those of
+    one block. draw: (responses, steps, logits) -> the token drawn for each, and whether it is the last; the
+    numbers of responses are prompt x samples + sample.
     """
 
     def __init__(
-        self, model: Any, blocks: Sequence[Block], samples: int, rows: int, max_new: int, draw: Draw
+        self,
+        model: Any,
+        blocks: Sequence[Block],
+        samples: int,
+        cache_tokens: int,
+        max_new: int,
+        draw: Draw,
     ) -> None:
         self.model, self.samples, self.draw = model, samples, draw
+        self.cache_tokens, self.max_new = cache_tokens, max_new
         self.device = next(model.parameters()).device
         self.waiting = deque(blocks)
         self.each = len(blocks[0].numbers) * samples  # rows of a block
-        n = max(1, min(rows // self.each, len(blocks))) * self.each
-        self.cache = RowCache(n, max(block.tokens for block in blocks) + 2 * max_new)
-        self.mask = torch.ones(n, 0, dtype=torch.long, device=self.device)
-        self.response = torch.full((n,), -1, device=self.device)  # -1: the row is free
-        self.step = torch.zeros(n, dtype=torch.long, device=self.device)
-        self.token = torch.zeros(n, dtype=torch.long, device=self.device)
+        self.cache = RowCache()
+        self.mask = torch.ones(0, 0, dtype=torch.long, device=self.device)
+        self.response = torch.zeros(0, dtype=torch.long, device=self.device)  # -1: the row is free
+        self.step, self.token = self.response.clone(), self.response.clone()
 
     def run(self) -> None:
         """Until every response is finished."""
         while True:
+            if self.waiting:
+                self._widen()
             free = (self.response < 0).nonzero()[:, 0]
             if self.waiting and len(free) >= max(self.each, len(self.response) // FREE):
                 self._admit(free)
@@ -80,6 +97,21 @@ class Rows:
                 if not self.waiting and 2 * len(free) >= len(self.response):
                     self._keep((self.response >= 0).nonzero()[:, 0])
                 self._advance()
+
+    def _widen(self) -> None:
+        """More rows, where the prompts that wait are so much shorter than those before."""
+        now = len(self.response)
+        columns = columns_of(max(self.mask.shape[1], self.waiting[0].tokens), self.max_new)
+        fit = max(1, self.cache_tokens // columns // self.each) * self.each
+        more = min(fit, now + len(self.waiting) * self.each) - now
+        if now + more < max(1, WIDER * now):
+            return
+        self.cache.resize(now + more, columns)
+        self.mask = torch.nn.functional.pad(self.mask, (0, 0, 0, more))
+        self.response = torch.nn.functional.pad(self.response, (0, more), value=-1)
+        self.step, self.token = (
+            torch.nn.functional.pad(part, (0, more)) for part in (self.step, self.token)
+        )
 
     def _admit(self, free: torch.Tensor) -> None:
         """Read as many waiting blocks as have room, in a pass of at most PREFILL tokens."""

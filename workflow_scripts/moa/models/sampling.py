@@ -15,11 +15,10 @@ import torch
 
 from moa.logprobs.exactness import tree_is_exact
 from moa.logprobs.layout import Layout
-from moa.models.decoding import Block, Rows, rows_within
+from moa.models.decoding import Block, Rows, tokens_within
 from moa.models.prompts import common_prefix
 from moa.models.tokenizers import NEXT_TURN_MARKERS
 from moa.runtime.errors import JobError
-
 
 PARTIAL = 1024  # of the most probable tokens, among which a nucleus is looked for first
 
@@ -39,7 +38,8 @@ class SamplingSettings(Protocol):
 
 @dataclass(frozen=True)
 class Sampling:
-    """How responses are sampled. rows: responses decoded at once, which changes none of them.
+    """How responses are sampled. cache_tokens: whose keys and values are held at once, which decides how
+    many responses are decoded together, and changes none of them.
 
     shown: what a message says of a prompt's ids.
     Raises: ValueError for a temperature or a nucleus that is no such thing.
@@ -50,7 +50,7 @@ class Sampling:
     top_p: float
     eos_token_id: int
     pad_token_id: int
-    rows: int
+    cache_tokens: int
     shown: Callable[[list[int]], str] = str
 
     def __post_init__(self) -> None:
@@ -65,16 +65,15 @@ class Sampling:
     ) -> Sampling:
         """As a stage's settings say; the special tokens are the tokenizer's.
 
-        cache_gib: memory for keys and values, which decides the rows.
+        cache_gib: memory for keys and values.
         """
-        columns = settings.max_prompt_tokens + 2 * settings.max_new_tokens
         return cls(
             settings.max_new_tokens,
             settings.temperature,
             settings.top_p,
             tokenizer.eos_token_id,
             tokenizer.pad_token_id,
-            rows_within(model, columns, cache_gib),
+            tokens_within(model, cache_gib),
             tokenizer.decode,
         )
 
@@ -165,7 +164,7 @@ def generate(
     try:
         if len(prompt_ids):
             blocks = _blocks(model, prompt_ids, variants)
-            Rows(model, blocks, samples, sampling.rows, max_new, draw).run()
+            Rows(model, blocks, samples, sampling.cache_tokens, max_new, draw).run()
     finally:
         model.train(was_training)
     tokens, lengths = tokens.cpu(), lengths.cpu()
