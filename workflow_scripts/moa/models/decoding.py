@@ -12,7 +12,7 @@ from transformers import DynamicCache
 
 from moa.models.cache import RowCache
 
-PREFILL = 8192  # tokens of prompts that are read in one pass
+PREFILL = 4096  # tokens of prompts that are read in one pass
 FREE = 8  # prompts are admitted when one in so many rows is free
 WIDER = 1.25  # how many times as many rows are worth to move the cache
 SHARE = 0.75  # of a GPU's free memory that the cache may take

@@ -84,8 +84,8 @@ class OperationSettings(Settings):
 
     Mend: choose among tensorboard and wandb, or leave it empty."""
     cache_gib: Positive = 4
-    """Memory for the keys and values of responses that are decoded at once, in GiB; on a GPU at most half
-    of what is free."""
+    """Memory for the keys and values of responses that are decoded at once, in GiB; on a GPU at most
+    three quarters of what is free."""
     processes: Natural = 1
     """Processes of a training job, one per GPU; batches have the same content for any number, and results
     agree to rounding (where LoRA's dropout is on, each process draws its own)."""

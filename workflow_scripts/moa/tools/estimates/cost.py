@@ -26,7 +26,7 @@ class Assumptions:
 
     flops: an A100's bfloat16 peak per second, of which passes over whole sequences reach `utilisation`.
     bandwidth: an A100-40GB's bytes per second, of which a decoding step in eager PyTorch reaches
-    `decoding`.
+    `decoding`. copying: bytes per second from pinned host memory (PCIe 4.0 x16).
     """
 
     prompt_tokens: float = 150
@@ -35,6 +35,7 @@ class Assumptions:
     utilisation: float = 0.35
     bandwidth: float = 1555e9
     decoding: float = 0.3
+    copying: float = 20e9
 
     def lines(self) -> list[str]:
         return [
@@ -43,12 +44,14 @@ class Assumptions:
             f"and {ALL_TRAIN} train prompts where n_train is null",
             f"training, scoring and reading prompts at {self.utilisation:.0%} of "
             f"{self.flops / 1e12:g} TFLOP/s (A100, bfloat16)",
-            f"decoding at {self.decoding:.0%} of {self.bandwidth / 1e9:g} GB/s; what is asked for in one "
-            "go takes max_new_tokens steps at least, since its longest response decides",
+            f"decoding at {self.decoding:.0%} of {self.bandwidth / 1e9:g} GB/s, in as many rows as mean "
+            "prompts allow within cache_gib; what is asked for in one go takes max_new_tokens steps at "
+            "least, since its longest response decides",
             "RiC keeps 1 - quantile^objectives of samples and offline responses, as if objectives were "
             "independent",
-            "a job holds its oracles' GPU (second_gpu) all the time; loading, checkpoints, and copies "
-            "of offloaded oracles are not counted, nor are jobs without a GPU",
+            "a job holds its oracles' GPU (second_gpu) all the time; offloaded oracles come at "
+            f"{self.copying / 1e9:g} GB/s whenever a step is scored; loading and checkpoints are not "
+            "counted, nor are jobs without a GPU",
         ]
 
 
@@ -100,9 +103,9 @@ class _Counter:
         fewer than the longest takes.
         """
         s, policy = self.job.settings, self.policy
-        prompt, new = s["max_prompt_tokens"], s["max_new_tokens"]
+        new, gib = s["max_new_tokens"], self.job.operation["cache_gib"]
         together = int(min(together, responses))
-        rows = rows_decoded(policy, together, prompt, new, self.job.operation["cache_gib"])
+        rows = rows_decoded(policy, together, self.p, new, gib)
         weights = policy.weights + (policy.adapter if adapters else 0)
         read = weights + policy.kv_cache(rows * (self.p + self.r / 2))
         step = read / (self.given.bandwidth * self.given.decoding)
@@ -110,10 +113,17 @@ class _Counter:
         prompts = responses / samples
         return self.forward(prompts * self.p, prompts, adapters) + steps * step
 
-    def scoring(self, responses: float) -> float:
-        """By all oracles of the job."""
-        per_token = 2 * sum(shape.matrix_parameters for shape, _ in self.job.oracles)
-        return self._compute(per_token * responses * (self.p + self.r))
+    def scoring(self, responses: float, visits: float = 0) -> float:
+        """By all oracles of the job. visits: of offloaded oracles to the GPU."""
+        oracles = self.job.oracles
+        per_token = 2 * sum(shape.matrix_parameters for shape, _ in oracles)
+        copied = sum(BYTES[entry["dtype"]] * shape.parameters for shape, entry in oracles)
+        if self.job.operation["oracle_placement"] != "cpu_offload":
+            copied = 0
+        return (
+            self._compute(per_token * responses * (self.p + self.r))
+            + visits * copied / self.given.copying
+        )
 
     def _compute(self, flops: float) -> float:
         return flops / (self.given.flops * self.given.utilisation)
@@ -134,7 +144,7 @@ def _online(c: _Counter) -> Parts:
     tokens = prompts * (c.p + more) + columns
     return {
         "sampling": c.sampling(2 * prompts, 2, 2 * s["batch_size"], adapters=True),
-        "scoring": c.scoring(2 * prompts),
+        "scoring": c.scoring(2 * prompts, visits=prompts / s["batch_size"]),
         "reference": c.forward(tokens, columns, adapters=False),
         "training": c.training(tokens, columns),
     }
@@ -150,7 +160,7 @@ def _expert(c: _Counter) -> Parts:
         "sampling": c.sampling(
             rows, s["generations"], s["generations"] * s["batch_size"], adapters=True
         ),
-        "scoring": c.scoring(rows),
+        "scoring": c.scoring(rows, visits=prompts / s["batch_size"]),
         "reference": 2 * c.forward(tokens, columns, adapters=True),
         "training": c.training(tokens, columns),
     }
@@ -163,7 +173,7 @@ def _ric(c: _Counter) -> Parts:
     rounds = s["rounds"] * kept * (n + 2 * n) * s["round_epochs"]
     return {
         "sampling": s["rounds"] * c.sampling(n, 1, ROUND, adapters=True),
-        "scoring": c.scoring(s["rounds"] * n),
+        "scoring": c.scoring(s["rounds"] * n, visits=s["rounds"] * n / ROUND),
         "training": c.training((offline + rounds) * (c.p + c.r), (offline + rounds) * c.r),
     }
 

@@ -15,7 +15,7 @@ from typing import Any
 from moa.tools.estimates.shapes import Shape
 
 FLOAT32, FLOAT64 = 4, 8
-PREFILL = 8192  # of moa.models.decoding
+PREFILL = 4096  # of moa.models.decoding
 LOGITS = 256 * 2**20  # of moa.logprobs.head
 Items = dict[str, float]  # what -> bytes
 
@@ -185,9 +185,8 @@ def tree_training(policy: Policy, tree: Tree, checkpointing: bool) -> dict[str, 
 
 
 def blocks_of_logits(policy: Policy, columns: float) -> Items:
-    """`moa.logprobs.head`: a block of float32 logits, and copies: as computed, exponents, shares."""
-    block = min(LOGITS, policy.logits(columns))
-    return {"a block of logits (2 x float32)": block * (2 + 2 * policy.width / FLOAT32)}
+    """`moa.logprobs.head`: a block of float32 logits, and the exponents that are summed."""
+    return {"a block of logits, twice": 2 * min(LOGITS, policy.logits(columns))}
 
 
 def fused_head(policy: Policy, columns: float) -> Items:
@@ -197,19 +196,21 @@ def fused_head(policy: Policy, columns: float) -> Items:
     return {"a tile of logits": policy.width * tile, "hidden states' gradient": hidden}
 
 
-def rows_decoded(policy: Policy, responses: int, prompt: int, new: int, gib: float) -> int:
+def rows_decoded(policy: Policy, responses: int, prompt: float, new: int, gib: float) -> int:
     """Responses that `moa.models.decoding` decodes at once: all, or as many as fit into so much memory."""
-    return max(1, min(responses, int(gib * 2**30 / policy.kv_cache(prompt + 2 * new))))
+    return max(1, min(responses, int(gib * 2**30 / policy.kv_cache(prompt + new + new // 2))))
 
 
 def sampling_moments(
     policy: Policy, responses: int, samples: int, prompt: int, new: int, gib: float, adapters: bool
 ) -> dict[str, Items]:
-    """`moa.models.sampling.generate`: reading prompts, and decoding. gib: `operation.cache_gib`."""
+    """`moa.models.sampling.generate`: reading prompts, and decoding. gib: `operation.cache_gib`.
+
+    The cache is fullest with the longest prompts, the logits are with the shortest, of which most fit.
+    """
     rows = rows_decoded(policy, responses, prompt, new, gib)
-    cache = {"KV cache": policy.kv_cache(rows * (prompt + 2 * new))}
+    cache = {"KV cache": policy.kv_cache(rows * (prompt + new + new // 2))}
     read = min(rows // samples * prompt, max(PREFILL, prompt))
-    width, shape = policy.width, policy.shape
     return {
         "prefill": {
             **cache,
@@ -218,9 +219,10 @@ def sampling_moments(
         },
         "sampling": {
             **cache,
-            # attention repeats keys and values for all query heads, since there is a mask
-            "a layer's cache for all heads": 2 * width * shape.query * rows * (prompt + new),
-            # softmax, its sorted copy and order, sums and masks
-            "probabilities (6 x float64)": 6 * FLOAT64 * rows * shape.vocabulary,
+            # softmax, the nucleus, sums and masks
+            "probabilities (6 x float64)": 6
+            * FLOAT64
+            * rows_decoded(policy, responses, 1, new, gib)
+            * policy.shape.vocabulary,
         },
     }
