@@ -7,9 +7,9 @@ float32. Arithmetic: floating-point operations by formula, at the rate of one la
 bytes that have to be read, at the rate of summing one large array. Each part needs the longer of the two.
 
 Operations per token: 2 per weight forward; backward 2 more per frozen weight, 4 per LoRA weight, as
-moa/tools/estimates/cost.py counts them. Bytes: all weights and adapters once per pass or decoded token, and the
-cache's keys and values of every row once per token. Left out, so that both stay lower bounds: attention's
-own products, activations, the optimizer, the oracles; EOS ends no response early.
+moa/tools/estimates/cost.py counts them. Bytes: all weights and adapters once per pass or decoded token, and
+the cache's keys and values of every row once per token. Left out, so that both stay lower bounds:
+attention's own products, activations, the optimizer, the oracles; EOS ends no response early.
 
 Prints the rates, a table, and last `ratio_<part>`, measured / bound.
 """
@@ -120,7 +120,11 @@ def main() -> None:
     ratios, total = {}, 0.0
     for part, needed in work(shape, BATCH, PROMPT, NEW).items():
         times = needed.flops / flops, needed.bytes / bandwidth
-        cells = [f"{needed.flops / 1e12:.3f}", f"{needed.bytes / 1e9:.2f}", *(f"{t:.2f}" for t in times)]
+        cells = [
+            f"{needed.flops / 1e12:.3f}",
+            f"{needed.bytes / 1e9:.2f}",
+            *(f"{t:.2f}" for t in times),
+        ]
         if part in found:
             total += max(times)
             ratios[f"ratio_{part.replace(' ', '_')}"] = found[part] / max(times)

@@ -4,8 +4,8 @@
 
 A random Llama of SmolLM2-135M's shape, 64 prompts of 40 to 200 tokens, one response each, 64 rows at once,
 temperature 1, top_p 0.9, float32 on the CPU, bfloat16 on CUDA. A bias on EOS ends a response with a chance
-of 1 in 64 at every token, at 128 tokens at the latest, so that rows end at different steps, as real ones do.
-Only tokens up to and including EOS count, on both sides. Each side draws from random numbers of its own, so
+of 1 in 64 at every token, at 128 tokens at the latest, so that rows end at different steps, as real ones
+do. Only tokens up to and including EOS count, on both sides. Each side draws from random numbers of its own, so
 the lengths differ; tokens per second do not mind.
 
 transformers pads on the left and decodes until its last row has ended, with its growing cache and with its
@@ -53,9 +53,7 @@ def compare(
     """tokens_per_s of each way. lengths: of the prompts, all of which are decoded at once."""
     model = with_endings(base(shape, dtype, device), mean)
     drawn = torch.Generator().manual_seed(0)
-    prompts = [
-        torch.randint(3, model.config.vocab_size, (n,), generator=drawn) for n in lengths
-    ]
+    prompts = [torch.randint(3, model.config.vocab_size, (n,), generator=drawn) for n in lengths]
     ways: dict[str, Callable[[], list[torch.Tensor]]] = {
         "ours": lambda: ours(model, prompts, new),
         "growing cache": lambda: theirs(model, prompts, new),
@@ -68,7 +66,7 @@ def compare(
 
 def ours(model: Any, prompts: Sequence[torch.Tensor], new: int) -> list[torch.Tensor]:
     streams = sample_streams([(0, i) for i in range(len(prompts))], 1, new)
-    how = sampling(model, new, TOP_P, rows=len(prompts))
+    how = sampling(new, TOP_P, rows=len(prompts))
     return [one for (one,) in generate(model, prompts, streams, how)]
 
 

@@ -2,15 +2,15 @@
 
     python benchmarks/scaling.py [--out results/benchmarks] [--rounds 1]
 
-A random Llama of SmolLM2-135M's shape in float32. One thing is changed at a time from 2 objectives, prompts of
-64 tokens, two responses of 8 tokens and a batch of 2. Time is that of one MI-EPO step (of a sweep over
+A random Llama of SmolLM2-135M's shape in float32. One thing is changed at a time from 2 objectives, prompts
+of 64 tokens, two responses of 8 tokens and a batch of 2. Time is that of one MI-EPO step (of a sweep over
 evaluation vectors in the row `vectors`: 2 prompts of 64 tokens, responses of 8), after a first one that is
 not counted; memory the peak that is resident in the process that makes both, libraries included. Every
 point has a process of its own, and rounds go through all points, so that drift hits all.
 
 Writes scaling.md (the table) and scaling.png (the plot). Prints the table and last, per row, the exponents
-`time_exponent_<row>` and `memory_exponent_<row>`: log of the ratio between largest and smallest, by log of the
-ratio of the sizes; 1 is proportional, 0 constant.
+`time_exponent_<row>` and `memory_exponent_<row>`: log of the ratio between largest and smallest, by log of
+the ratio of the sizes; 1 is proportional, 0 constant.
 """
 
 from __future__ import annotations
@@ -28,9 +28,17 @@ import matplotlib
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
-import torch
 
-from shared import SMOLLM2, alternate, apart, base, online_trainer, print_figures, print_machine, step
+from shared import (
+    SMOLLM2,
+    alternate,
+    apart,
+    base,
+    online_trainer,
+    print_figures,
+    print_machine,
+    step,
+)
 from sweep_cost import Sweep
 
 START = {"objectives": 2, "prompt": 64, "response": 8, "batch": 2, "vectors": 0}
@@ -53,9 +61,8 @@ class Point:
     peak: float
 
 
-def run_seconds(shape: Mapping[str, Any], sizes: Mapping[str, int], threads: int) -> float:
+def run_seconds(shape: Mapping[str, Any], sizes: Mapping[str, int]) -> float:
     """Seconds of one step or, where there are vectors, of one sweep; the second of its process."""
-    torch.set_num_threads(threads)
     new, prompt = sizes["response"], sizes["prompt"]
     if sizes["vectors"]:
         vectors = [[i / 10, 1 - i / 10] for i in range(sizes["vectors"])]
@@ -77,7 +84,7 @@ def measure(
     for _ in range(rounds):
         for row, size in points:
             changed = {**START, row: size}
-            found[row, size].append(apart(run_seconds, shape, changed, torch.get_num_threads()))
+            found[row, size].append(apart(run_seconds, shape, changed))
     return [
         Point(row, size, *(statistics.median(column) for column in zip(*every, strict=True)))
         for (row, size), every in found.items()
@@ -96,15 +103,22 @@ def exponents(points: Sequence[Point]) -> tuple[float, float]:
 
 def table(points: Sequence[Point]) -> str:
     lines = ["| changed | size | seconds | peak memory, GB |", "|---|---|---|---|"]
-    lines += [f"| {ROWS[p.row][0]} | {p.size} | {p.seconds:.2f} | {p.peak / 1e9:.2f} |" for p in points]
+    lines += [
+        f"| {ROWS[p.row][0]} | {p.size} | {p.seconds:.2f} | {p.peak / 1e9:.2f} |" for p in points
+    ]
     return "\n".join(lines) + "\n"
 
 
 def plot(points: Sequence[Point], path: Path) -> None:
-    """A column of two panels per row, time above memory; both axes of time are logarithmic."""
+    """A column of two panels per row, time above memory; sizes are on a logarithmic axis."""
     rows = list(dict.fromkeys(point.row for point in points))
     figure, axes = plt.subplots(
-        2, len(rows), figsize=(2.2 * len(rows), 4.4), sharex="col", squeeze=False, layout="constrained"
+        2,
+        len(rows),
+        figsize=(2.2 * len(rows), 4.4),
+        sharex="col",
+        squeeze=False,
+        layout="constrained",
     )
     for (time, memory), row in zip(axes.T, rows, strict=True):
         own = [point for point in points if point.row == row]
@@ -128,7 +142,9 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--out", type=Path, default=Path("results/benchmarks"))
-    parser.add_argument("--rounds", type=int, default=1, help="processes per point, of which medians")
+    parser.add_argument(
+        "--rounds", type=int, default=1, help="processes per point, of which medians"
+    )
     args = parser.parse_args()
     print_machine()
     points = measure(SMOLLM2, {row: sizes for row, (_, sizes) in ROWS.items()}, args.rounds)

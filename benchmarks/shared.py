@@ -148,7 +148,14 @@ class LetterOracle:
 
 
 def online_trainer(
-    model: Any, objectives: int, batch: int, prompt: int, new: int, folder: Path, **more: Any
+    model: Any,
+    objectives: int,
+    batch: int,
+    prompt: int,
+    new: int,
+    folder: Path,
+    lora: LoraSettings = LORA,
+    **more: Any,
 ) -> OnlineTrainer:
     """MI-EPO on a base model: all prompts of `prompt` tokens, `batch` to a step and to a micro-batch.
 
@@ -167,7 +174,7 @@ def online_trainer(
         **chosen,
     )
     trainer = OnlineTrainer(
-        model=add_adapter(model, LORA, seed=0),
+        model=add_adapter(model, lora, seed=0),
         tokenizer=tokenizer,
         rows=prompt_rows([prompt] * batch, names, tokenizer),
         oracles=[LetterOracle(name) for name in names],
@@ -180,11 +187,14 @@ def online_trainer(
     return trainer
 
 
-def sampling(model: Any, new: int, top_p: float, rows: int) -> Sampling:
+def sampling(new: int, top_p: float, rows: int) -> Sampling:
+    """At temperature 1."""
     return Sampling(new, 1.0, top_p, EOS, PAD, rows)
 
 
-Place = tuple[Any, str, Callable[[], str]]  # an object, its function, and what part of a step that is
+Place = tuple[
+    Any, str, Callable[[], str]
+]  # an object, its function, and what part of a step that is
 
 
 def step(trainer: Trainer, places: Sequence[Place] = ()) -> Figures:
@@ -275,10 +285,10 @@ def apart(function: Callable[..., Any], *arguments: Any) -> tuple[Any, float]:
     """What a function returns in a process of its own, and the peak of that process's resident memory in
     bytes: libraries, weights and all.
 
-    The process is forked off one that has imported this file and computed nothing.
+    The process is forked off one that has imported the trainer and computed nothing.
     """
     context = get_context("forkserver")
-    context.set_forkserver_preload([__name__])
+    context.set_forkserver_preload([OnlineTrainer.__module__])  # the import takes seconds
     with ProcessPoolExecutor(1, mp_context=context, max_tasks_per_child=1) as pool:
         return pool.submit(_with_peak, function, arguments).result()
 
@@ -293,7 +303,8 @@ def print_machine() -> None:
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU only"
     print(
         f"{platform.machine()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads, {device}, "
-        f"torch {torch.__version__}"
+        f"torch {torch.__version__}",
+        flush=True,
     )
 
 

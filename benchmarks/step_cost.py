@@ -12,8 +12,8 @@ MI-EPO scores four pairs of prompt and response where TRL scores two.
 
 TRL's best is what makes its step fastest with the same result: no gradient checkpointing, which also lets
 it use its cache for sampling, and all 8 prompts in one micro-batch, which fits; all prompts have one
-length, so it pads nothing. TRL's defaults (but float32) have gradient checkpointing, and therefore no cache;
-`--defaults` measures one such step, which takes minutes, so it is not part of `make bench`.
+length, so it pads nothing. TRL's defaults (but float32) have gradient checkpointing, and therefore no
+cache; `--defaults` measures one such step, which takes minutes, so it is not part of `make bench`.
 
 Prints the parts of a step, and last: `ratio_step_vs_trl`, seconds of ours / TRL's best;
 `ratio_logprobs_vs_rows`, tree_logprobs / sequence_logprobs of the same rows, forward and backward;

@@ -4,8 +4,8 @@
 
 A random Llama of SmolLM2-135M's shape in float32, the paper's 11 vectors for two objectives, 8 prompts of
 200 tokens, weights included, responses of up to 48 tokens that end at different steps (a bias on EOS: 1 in
-32 at every token), temperature 1, top_p 0.9. Ours: `sample_responses` of moa/evaluation/responses.py, as the
-`generate` stage calls it. The loop: for each vector, the prompts as one batch, padded on the left, through
+32 at every token), temperature 1, top_p 0.9. Ours: `sample_responses` of moa/evaluation/responses.py, as
+the `generate` stage calls it. The loop: for each vector, the prompts as one batch, padded on the left, through
 transformers' `generate` with its growing cache, and the responses decoded to text.
 
 Each side draws from random numbers of its own, so it is seconds per token of a response (EOS included) that
@@ -48,7 +48,13 @@ class Sweep:
     """One policy, its prompts and its vectors, to be answered in either way."""
 
     def __init__(
-        self, shape: Mapping[str, Any], vectors: Vectors, prompts: int, prompt: int, new: int, mean: int
+        self,
+        shape: Mapping[str, Any],
+        vectors: Vectors,
+        prompts: int,
+        prompt: int,
+        new: int,
+        mean: int,
     ) -> None:
         self.vectors, self.new = vectors, new
         self.objectives = OBJECTIVES[: len(vectors[0])]
@@ -58,7 +64,7 @@ class Sweep:
         self.rows = prompt_rows([prompt] * prompts, self.objectives, self.tokenizer)
 
     def ours(self) -> Figures:
-        how = sampling(self.policy.model, self.new, TOP_P, rows=len(self.rows) * len(self.vectors))
+        how = sampling(self.new, TOP_P, rows=len(self.rows) * len(self.vectors))
         started = now()
         with tempfile.TemporaryDirectory() as folder:
             frame = sample_responses(
