@@ -5,8 +5,8 @@
 A random Llama of SmolLM2-135M's shape, 64 prompts of 40 to 200 tokens, one response each, 64 rows at once,
 temperature 1, top_p 0.9, float32 on the CPU, bfloat16 on CUDA. A bias on EOS ends a response with a chance
 of 1 in 64 at every token, at 128 tokens at the latest, so that rows end at different steps, as real ones
-do. Only tokens up to and including EOS count, on both sides. Each side draws from random numbers of its own, so
-the lengths differ; tokens per second do not mind.
+do. Only tokens up to and including EOS count, on both sides. Each side draws from random numbers of its
+own, so the lengths differ; tokens per second do not mind.
 
 transformers pads on the left and decodes until its last row has ended, with its growing cache and with its
 static one, and on CUDA by continuous batching (`generate_batch`) too. Prints all, and last

@@ -5,8 +5,8 @@
 A random Llama of SmolLM2-135M's shape in float32, the paper's 11 vectors for two objectives, 8 prompts of
 200 tokens, weights included, responses of up to 48 tokens that end at different steps (a bias on EOS: 1 in
 32 at every token), temperature 1, top_p 0.9. Ours: `sample_responses` of moa/evaluation/responses.py, as
-the `generate` stage calls it. The loop: for each vector, the prompts as one batch, padded on the left, through
-transformers' `generate` with its growing cache, and the responses decoded to text.
+the `generate` stage calls it. The loop: for each vector, the prompts as one batch, padded on the left,
+through transformers' `generate` with its growing cache, and the responses decoded to text.
 
 Each side draws from random numbers of its own, so it is seconds per token of a response (EOS included) that
 are compared. Prints them, and last `ratio_sweep_vs_loop`: ours / the loop's.
