@@ -17,7 +17,8 @@ quote = '$(subst ','\'',$(1))'
 MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs
 READY := $(VENV)/.ready $(if $(wildcard requirements-$(SCALE).lock),$(VENV)/.ready-$(SCALE))
 
-.PHONY: help config-there setup run check rehearsal status efficiency adopt gc test test-all lint format docs config-docs clean
+.PHONY: help config-there setup run check rehearsal status efficiency adopt gc test test-all bench bench-gpu \
+	lint format docs config-docs clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -72,6 +73,27 @@ test: setup ## all tests but the long ones
 test-all: setup ## the long ones: several processes, twenty kills, a Slurm of its own, the rehearsal through it
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses $(CORES) --dist loadfile --no-loadscope-reorder -m "long and not alone"
 	OMP_NUM_THREADS=1 $(BIN)/pytest -m "long and alone"
+
+# Each prints its figures last, as `name = value`; what it printed stays in results/benchmarks/. In bash, whose
+# pipe fails with the benchmark; `sh` knows only tee's status.
+BENCHMARKS := step_cost sampling sweep_cost scaling workflow_overhead bounds
+bench: BENCHED := $(BENCHMARKS)
+bench-gpu: BENCHED := gpu
+bench bench-gpu: SHELL := bash
+
+bench: setup ## the benchmarks, one after the other: leave the machine alone meanwhile
+	$(MEASURE)
+
+bench-gpu: setup ## what needs CUDA, at the paper's shapes; without a GPU it says so
+	$(MEASURE)
+
+define MEASURE
+	@mkdir -p results/benchmarks
+	@set -o pipefail; for name in $(BENCHED); do \
+		echo "benchmarks/$$name.py"; \
+		$(BIN)/python benchmarks/$$name.py | tee results/benchmarks/$$name.txt || exit; \
+	done
+endef
 
 lint: setup ## style, types, which room imports which, and whether the documentation holds together
 	$(BIN)/ruff check .

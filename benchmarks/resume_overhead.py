@@ -120,6 +120,7 @@ def main() -> None:
     print(f"with all that resuming needs    {check * 1e3:8.1f} ms   ratio {check / plain:.4f}")
     print(f"and a checkpoint after it       {save * 1e3:8.1f} ms   one costs {save - check:.3f} s")
     print(f"at one checkpoint per {interval / 60:g} min: {share:.2%} of the training time")
+    print(f"share_of_resuming = {share:.4g}")
 
 
 if __name__ == "__main__":

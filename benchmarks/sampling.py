@@ -1,0 +1,149 @@
+"""Tokens per second of `moa.models.sampling.generate` against transformers' `generate`.
+
+    python benchmarks/sampling.py [--rounds 2]
+
+A random Llama of SmolLM2-135M's shape, 64 prompts of 40 to 200 tokens, one response each, 64 rows at once,
+temperature 1, top_p 0.9, float32 on the CPU, bfloat16 on CUDA. A bias on EOS ends a response with a chance
+of 1 in 64 at every token, at 128 tokens at the latest, so that rows end at different steps, as real ones
+do. Only tokens up to and including EOS count, on both sides. Each side draws from random numbers of its
+own, so the lengths differ; tokens per second do not mind.
+
+transformers pads on the left and decodes until its last row has ended, with its growing cache and with its
+static one, and on CUDA by continuous batching (`generate_batch`) too. Prints all, and last
+`ratio_tokens_per_s`: ours / the fastest of theirs.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from transformers import GenerationConfig
+
+from moa.models.sampling import generate, sample_streams
+from shared import (
+    EOS,
+    PAD,
+    SMOLLM2,
+    Figures,
+    alternate,
+    base,
+    now,
+    print_figures,
+    print_machine,
+    sampling,
+    with_endings,
+)
+
+ROWS, SHORTEST, LONGEST, NEW, MEAN, TOP_P = 64, 40, 200, 128, 64, 0.9
+
+
+def compare(
+    shape: Mapping[str, Any],
+    lengths: Sequence[int],
+    new: int,
+    mean: int,
+    rounds: int,
+    dtype: str = "float32",
+    device: str = "cpu",
+) -> dict[str, Figures]:
+    """tokens_per_s of each way. lengths: of the prompts, all of which are decoded at once."""
+    model = with_endings(base(shape, dtype, device), mean)
+    drawn = torch.Generator().manual_seed(0)
+    prompts = [torch.randint(3, model.config.vocab_size, (n,), generator=drawn) for n in lengths]
+    ways: dict[str, Callable[[], list[torch.Tensor]]] = {
+        "ours": lambda: ours(model, prompts, new),
+        "growing cache": lambda: theirs(model, prompts, new),
+        "static cache": lambda: theirs(model, prompts, new, cache_implementation="static"),
+    }
+    if device == "cuda":
+        ways["continuous batching"] = lambda: continuous(model, prompts, new)
+    return alternate({name: _rate(way) for name, way in ways.items()}, rounds)
+
+
+def ours(model: Any, prompts: Sequence[torch.Tensor], new: int) -> list[torch.Tensor]:
+    streams = sample_streams([(0, i) for i in range(len(prompts))], 1, new)
+    how = sampling(new, TOP_P, rows=len(prompts))
+    return [one for (one,) in generate(model, prompts, streams, how)]
+
+
+def settings(new: int, **more: Any) -> GenerationConfig:
+    """As `shared.sampling`, in transformers' words."""
+    return GenerationConfig(
+        do_sample=True,
+        temperature=1.0,
+        top_p=TOP_P,
+        top_k=0,
+        max_new_tokens=new,
+        eos_token_id=EOS,
+        pad_token_id=PAD,
+        **more,
+    )
+
+
+def theirs(
+    model: Any, prompts: Sequence[torch.Tensor], new: int, **more: Any
+) -> list[torch.Tensor]:
+    """One batch of transformers' `generate`: the responses, each up to its EOS."""
+    width = max(map(len, prompts))
+    ids = torch.full((len(prompts), width), PAD)
+    mask = torch.zeros_like(ids)
+    for row, prompt in enumerate(prompts):
+        ids[row, width - len(prompt) :] = prompt
+        mask[row, width - len(prompt) :] = 1
+    out = model.generate(
+        input_ids=ids.to(model.device),
+        attention_mask=mask.to(model.device),
+        generation_config=settings(new, **more),
+    )
+    return [until_eos(row) for row in out[:, width:].cpu()]
+
+
+def continuous(model: Any, prompts: Sequence[torch.Tensor], new: int) -> list[torch.Tensor]:
+    """transformers' continuous batching, which needs CUDA."""
+    inputs = [prompt.tolist() for prompt in prompts]
+    found = model.generate_batch(inputs, generation_config=settings(new), progress_bar=False)
+    return [until_eos(torch.tensor(one.generated_tokens)) for one in found.values()]
+
+
+def until_eos(ids: torch.Tensor) -> torch.Tensor:
+    ends = (ids == EOS).nonzero()[:, 0]
+    return ids[: int(ends[0]) + 1] if len(ends) else ids
+
+
+def _rate(way: Callable[[], list[torch.Tensor]]) -> Callable[[], Figures]:
+    def call() -> Figures:
+        started = now()
+        with torch.no_grad():
+            tokens = sum(map(len, way()))
+        seconds = now() - started
+        return {"tokens_per_s": tokens / seconds, "tokens": tokens, "seconds": seconds}
+
+    return call
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rounds", type=int, default=2, help="of each, of which medians")
+    args = parser.parse_args()
+    print_machine()
+    cuda = torch.cuda.is_available()
+    lengths = np.linspace(SHORTEST, LONGEST, ROWS).astype(int).tolist()
+    where = ("bfloat16", "cuda") if cuda else ("float32", "cpu")
+    found = compare(SMOLLM2, lengths, NEW, MEAN, args.rounds, *where)
+    for name, figures in found.items():
+        print(
+            f"{name}: {figures['tokens_per_s']:.1f} tokens/s "
+            f"({figures['tokens']:.0f} tokens in {figures['seconds']:.1f} s)"
+        )
+    rates = {name: figures["tokens_per_s"] for name, figures in found.items()}
+    print_figures(ratio_tokens_per_s=rates.pop("ours") / max(rates.values()))
+
+
+if __name__ == "__main__":
+    main()
