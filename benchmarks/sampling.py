@@ -66,7 +66,7 @@ def compare(
 
 def ours(model: Any, prompts: Sequence[torch.Tensor], new: int) -> list[torch.Tensor]:
     streams = sample_streams([(0, i) for i in range(len(prompts))], 1, new)
-    how = sampling(new, TOP_P, rows=len(prompts))
+    how = sampling(model, new, TOP_P)
     return [one for (one,) in generate(model, prompts, streams, how)]
 
 

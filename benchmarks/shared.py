@@ -38,6 +38,7 @@ from transformers import (
 )
 from transformers.utils import logging as transformers_logging
 
+from moa.models.decoding import tokens_within
 from moa.models.policies import add_adapter
 from moa.models.sampling import Sampling
 from moa.models.settings import LoraSettings
@@ -187,9 +188,10 @@ def online_trainer(
     return trainer
 
 
-def sampling(new: int, top_p: float, rows: int) -> Sampling:
-    """At temperature 1."""
-    return Sampling(new, 1.0, top_p, EOS, PAD, rows)
+def sampling(model: Any, new: int, top_p: float) -> Sampling:
+    """At temperature 1, with as much memory for keys and values as operation.cache_gib has by default."""
+    cache_tokens = tokens_within(model, OperationSettings().cache_gib)
+    return Sampling(new, 1.0, top_p, EOS, PAD, cache_tokens)
 
 
 Place = tuple[

@@ -64,7 +64,7 @@ class Sweep:
         self.rows = prompt_rows([prompt] * prompts, self.objectives, self.tokenizer)
 
     def ours(self) -> Figures:
-        how = sampling(self.new, TOP_P, rows=len(self.rows) * len(self.vectors))
+        how = sampling(self.policy.model, self.new, TOP_P)
         started = now()
         with tempfile.TemporaryDirectory() as folder:
             frame = sample_responses(
