@@ -3,7 +3,7 @@
 In:  base, sft, and what the conditioning needs (policy, or expert/<objective>); generate: the block's
      responses; spec.params: conditioning (a file of moa/models/conditioning/), objectives, vectors (all of
      the run's), generation, decodability_prompts.
-Out: likelihoods.npy (P, B, M): log p(y_i | x_p, w_j) for the first prompts; B vectors in the block, M in all.
+Out: likelihoods.npy (P, B, M): log p(y_i | x_p, w_j) for the first prompts, B of M vectors in the block.
 """
 
 import numpy as np

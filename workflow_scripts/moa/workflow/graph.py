@@ -192,9 +192,10 @@ def evaluation(
             {"generate": generated, **only(shared, "oracle")},
             modules=oracle_kinds(task),
         )
-        parts["evaluate"] = catalogue.add("evaluate", label, {}, parts)
+        receipt = catalogue.add("evaluate", label, {}, parts)
         number = f"{first:03d}"  # a spec sorts its roles as text
-        roles |= {f"{stage}/{at}/{number}": entry for stage, entry in parts.items()}
+        for stage, entry in {**parts, "evaluate": receipt}.items():
+            roles[f"{stage}/{at}/{number}"] = entry
     return roles
 
 
