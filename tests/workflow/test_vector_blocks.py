@@ -1,11 +1,16 @@
 """The evaluation vectors of a run, cut into jobs of a few: other entries, the same numbers."""
 
 import json
+import weakref
 
 import numpy as np
 import pandas as pd
 import pytest
 
+import evaluate_block
+import score_responses
+from moa.models import policies
+from moa.runtime.publishing import publishing, read_manifest
 from moa.workflow.config import resolve
 from moa.workflow.plan import Plan
 from support.tiny_jobs import make_here
@@ -137,3 +142,35 @@ def test_so_are_responses_scores_and_likelihoods(made, run, tmp_path):
     whole, cut = tables_of_likelihoods
     assert whole.shape == cut.shape == (2, 11, 11) and np.isfinite(whole).all()
     np.testing.assert_allclose(whole, cut, atol=1e-4)
+
+
+@pytest.mark.parametrize("run", ["rewarded_soups", "mi_epo"])
+def test_one_job_loads_the_policy_once_frees_it_before_oracles_and_changes_no_byte(
+    made, run, monkeypatch
+):
+    store, _, cut = made
+    receipt = cut.ends["safety", run, 0][0]
+    before = {stage: digests(store / a.rel) for stage, a in receipt.inputs.items()}
+    loaded, load_base, load_oracles = [], policies.load_base, score_responses.load_oracles
+
+    def loading(*args):
+        model = load_base(*args)
+        loaded.append(weakref.ref(model))
+        return model
+
+    def after_the_policy(*args):
+        assert [policy() for policy in loaded] == [None]
+        return load_oracles(*args)
+
+    monkeypatch.setattr(policies, "load_base", loading)
+    monkeypatch.setattr(score_responses, "load_oracles", after_the_policy)
+    for stage, main in evaluate_block.parts().items():
+        part = receipt.inputs[stage]
+        with publishing(part.spec, store / part.rel) as job:
+            main(job)
+    assert len(loaded) == 1
+    assert {stage: digests(store / a.rel) for stage, a in receipt.inputs.items()} == before
+
+
+def digests(folder):
+    return read_manifest(folder)["files"]
