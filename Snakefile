@@ -2,7 +2,7 @@
 
 from snakemake.utils import min_version
 
-min_version("9.0")
+min_version("9.27")
 
 
 # Snakemake merges --configfile into a config loaded here, so the default would leak into others.

@@ -3,6 +3,7 @@
 import json
 import os
 import shlex
+import shutil
 import signal
 import sys
 import time
@@ -17,6 +18,7 @@ from moa.workflow.resources import check_site, gpus_of, launcher_of
 from moa.runtime.errors import ConfigError
 from moa.workflow.config import resolve
 from moa.workflow.inherit import merge, typed
+from moa.workflow.jobs import is_void, parts_of
 from moa.runtime.job import PLANNED_AT
 from moa.workflow.plan import Plan
 from moa.runtime.files import write_json
@@ -114,7 +116,17 @@ def find(stage, wildcards):
 def upstream_of(entry):
     """Manifests of what an entry is made from. Their age does not matter (`ancient`): another
     content would have another key, and so another path."""
-    return [ancient(str(STORE / a.rel / "manifest.json")) for a in entry.inputs.values()]
+    return [ancient(str(STORE / a.rel / "manifest.json")) for a in PLAN.jobs.before(entry)]
+
+
+def evaluated(wildcards):
+    """What a block is evaluated from. A receipt of what is no longer there does not count."""
+    receipt = find("evaluate", wildcards)
+    if workflow.is_main_process and is_void(receipt, STORE):
+        workflow.dag.forcefiles.add(str(STORE / receipt.rel / "manifest.json"))
+        if makes_something():  # or what is left of the block would be made anew as well
+            shutil.rmtree(STORE / receipt.rel)
+    return upstream_of(receipt)
 
 
 def write_spec(entry):
@@ -130,6 +142,15 @@ def write_spec(entry):
         except FileNotFoundError:  # another checkout's job finished and removed the folder just now
             return str(published)
     return str(path)
+
+
+def part_specs(wildcards):
+    return [write_spec(part) for part in parts_of(find("evaluate", wildcards))]
+
+
+def early(stage):
+    """Jobs behind the first task's Pareto front go before others that could run: it is drawn soon."""
+    return lambda wildcards: int(find(stage, wildcards).rel in PLAN.early)
 
 
 def gpus(stage):

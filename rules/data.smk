@@ -10,6 +10,7 @@ rule prepare_data:
         job_log("data"),
     benchmark:
         job_log("data", "tsv")
+    priority: early("data")
     threads: 1
     params:
         spec=spec("data"),
@@ -27,6 +28,7 @@ rule build_base:
         job_log("base"),
     benchmark:
         job_log("base", "tsv")
+    priority: early("base")
     threads: 1
     params:
         spec=spec("base"),

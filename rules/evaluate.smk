@@ -1,62 +1,26 @@
-# One response per preference vector and test prompt, in blocks of vectors; their rewards and
-# likelihoods; the metrics of a task.
+# The responses to a block of preference vectors, their likelihoods and rewards, in one job; the metrics of a
+# task.
 
 
-rule generate_responses:
+rule evaluate_block:
     input:
-        upstream("generate"),
+        evaluated,
     output:
-        manifest("generate"),
+        manifest("evaluate"),
     log:
-        job_log("generate"),
+        job_log("evaluate"),
     benchmark:
-        job_log("generate", "tsv")
+        job_log("evaluate", "tsv")
+    priority: early("evaluate")
     threads: 1
     resources:
-        gpu=gpus("generate"),
+        gpu=gpus("evaluate"),
     params:
-        spec=spec("generate"),
-        out=out("generate"),
+        spec=spec("evaluate"),
+        out=out("evaluate"),
+        parts=part_specs,  # written for the job to find
     shell:
-        run_script("generate_responses")
-
-
-rule score_responses:
-    input:
-        upstream("score"),
-    output:
-        manifest("score"),
-    log:
-        job_log("score"),
-    benchmark:
-        job_log("score", "tsv")
-    threads: 1
-    resources:
-        gpu=gpus("score"),
-    params:
-        spec=spec("score"),
-        out=out("score"),
-    shell:
-        run_script("score_responses")
-
-
-rule compute_likelihoods:
-    input:
-        upstream("likelihoods"),
-    output:
-        manifest("likelihoods"),
-    log:
-        job_log("likelihoods"),
-    benchmark:
-        job_log("likelihoods", "tsv")
-    threads: 1
-    resources:
-        gpu=gpus("likelihoods"),
-    params:
-        spec=spec("likelihoods"),
-        out=out("likelihoods"),
-    shell:
-        run_script("compute_likelihoods")
+        run_script("evaluate_block")
 
 
 rule compute_metrics:
@@ -68,6 +32,7 @@ rule compute_metrics:
         job_log("metrics"),
     benchmark:
         job_log("metrics", "tsv")
+    priority: early("metrics")
     localrule: True
     threads: 1
     params:

@@ -10,6 +10,7 @@ rule draw_figure:
         job_log("figure"),
     benchmark:
         job_log("figure", "tsv")
+    priority: early("figure")
     localrule: True
     threads: 1
     params:

@@ -10,6 +10,7 @@ rule fit_oracle:
         job_log("oracle"),
     benchmark:
         job_log("oracle", "tsv")
+    priority: early("oracle")
     threads: 1
     params:
         spec=spec("oracle"),
@@ -27,6 +28,7 @@ rule score_offline:
         job_log("oracle_stats"),
     benchmark:
         job_log("oracle_stats", "tsv")
+    priority: early("oracle_stats")
     threads: 1
     resources:
         gpu=gpus("oracle_stats"),

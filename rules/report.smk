@@ -10,6 +10,7 @@ rule write_tables:
         job_log("table"),
     benchmark:
         job_log("table", "tsv")
+    priority: early("table")
     localrule: True
     threads: 1
     params:

@@ -10,6 +10,7 @@ rule train_sft:
         job_log("sft"),
     benchmark:
         job_log("sft", "tsv")
+    priority: early("sft")
     threads: 1
     resources:
         gpu=gpus("sft"),

@@ -10,6 +10,7 @@ rule train_online:
         job_log("online"),
     benchmark:
         job_log("online", "tsv")
+    priority: early("online")
     threads: 1
     resources:
         gpu=gpus("online"),
@@ -30,6 +31,7 @@ rule train_expert:
         job_log("expert"),
     benchmark:
         job_log("expert", "tsv")
+    priority: early("expert")
     threads: 1
     resources:
         gpu=gpus("expert"),
@@ -50,6 +52,7 @@ rule train_ric:
         job_log("ric"),
     benchmark:
         job_log("ric", "tsv")
+    priority: early("ric")
     threads: 1
     resources:
         gpu=gpus("ric"),

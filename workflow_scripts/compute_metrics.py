@@ -2,8 +2,8 @@
 paired differences between runs.
 
 In:  data, oracle_stats, oracle/*, score/<run>/<seed>/<vector> (a block of vectors, by its first),
-     likelihoods/<run>/<seed>; spec.params: runs (name, label, method, conditioned, beta_w, vectors),
-     objectives, oracles, vectors, metrics, first (the runs that differences begin with).
+     likelihoods/<run>/<seed>/<vector>; spec.params: runs (name, label, method, conditioned, beta_w,
+     vectors), objectives, oracles, vectors, metrics, first (the runs that differences begin with).
 Out: metrics.json, the one file that figures and tables read.
 """
 
@@ -69,8 +69,12 @@ def read_run(job: Job, run: dict[str, Any]) -> RunScores:
     for seed in sorted(scores["seed"].unique().tolist()):
         rewards[seed] = reward_table(scores[scores["seed"] == seed], job.params["objectives"])
         if run["conditioned"]:
-            folder = job.inputs[f"likelihoods/{name}/{seed}"]
-            likelihoods[seed] = np.load(folder / "likelihoods.npy")
+            parts = [
+                np.load(folder / "likelihoods.npy")
+                for role, folder in job.inputs.items()
+                if role.startswith(f"likelihoods/{name}/{seed}/")
+            ]
+            likelihoods[seed] = np.concatenate(parts, axis=1)  # (P, B, M) each
     return RunScores(
         name,
         run["label"],

@@ -8,7 +8,7 @@ Out: generations.parquet, one row per vector and prompt; ids are the response's 
 
 from moa.datasets.splits import read_split
 from moa.evaluation.responses import sample_responses
-from moa.models.conditioning import load_conditioned
+from moa.models.conditioning import Load, load_conditioned
 from moa.models.policies import load_tokenizer
 from moa.models.prompts import distinct_prompts
 from moa.models.sampling import Sampling
@@ -18,11 +18,12 @@ from moa.runtime.progress import Progress
 from moa.runtime.publishing import Job
 
 
-def main(job: Job) -> None:
+def main(job: Job, load: Load = load_conditioned) -> None:
+    """load: what loads the policy, or has it already."""
     objectives, vectors = job.params["objectives"], job.params["vectors"]
     settings = GenerationStage.model_validate(job.params["generation"])
     tokenizer = load_tokenizer(job.inputs["base"])
-    policy = load_conditioned(job.inputs, job.params)
+    policy = load(job.inputs, job.params)
     test = read_split(job.inputs["data"], "test")
     rows = distinct_prompts(
         test, objectives, tokenizer, settings.max_prompt_tokens, settings.decimals

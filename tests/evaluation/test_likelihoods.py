@@ -42,7 +42,7 @@ def test_the_table_is_that_of_single_rows_for_any_batch_size(kind, batch_size, m
         return real(model, prefixes, conditions, responses)
 
     monkeypatch.setattr(likelihoods, "tree_logprobs", spy)
-    table = cross_likelihoods(policy, tokenizer, PROMPTS, VECTORS, answers, batch_size)
+    table = cross_likelihoods(policy, tokenizer, PROMPTS, VECTORS, VECTORS, answers, batch_size)
     assert max(sizes) <= max(batch_size, 3 if policy.one_model else 1)
 
     for p, x in enumerate(PROMPTS):
@@ -63,4 +63,16 @@ def test_a_likelihood_that_is_not_finite_is_refused():
     policy = WeightsInPrompt(model, OBJECTIVES, 2)
     answers = [[torch.tensor([5, 6])] * 3] * 2
     with pytest.raises(JobError, match=r"'How do I bake good bread\?' under \[0\.0, 1\.0\].*nan"):
-        cross_likelihoods(policy, qwen_tokenizer(), PROMPTS, VECTORS, answers, 8)
+        cross_likelihoods(policy, qwen_tokenizer(), PROMPTS, VECTORS, VECTORS, answers, 8)
+
+
+@pytest.mark.parametrize("kind", [WeightsInPrompt, ModelPerVector])
+def test_a_block_of_responses_has_its_rows_of_the_table(kind):
+    policy, tokenizer = kind(tiny_llama(vocab_size=700), OBJECTIVES, 2), qwen_tokenizer()
+    generator = torch.Generator().manual_seed(0)
+    answers = [random_ids(n, generator) for n in ([4, 1, 7], [3, 5, 2])]
+    whole = cross_likelihoods(policy, tokenizer, PROMPTS, VECTORS, VECTORS, answers, 64)
+    block = [responses[1:] for responses in answers]
+    part = cross_likelihoods(policy, tokenizer, PROMPTS, VECTORS, VECTORS[1:], block, 64)
+    assert part.shape == (2, 2, 3)
+    np.testing.assert_allclose(part, whole[:, 1:], rtol=1e-5, atol=5e-4)

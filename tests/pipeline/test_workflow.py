@@ -47,9 +47,7 @@ def checkout(tmp_path_factory):
         "train_online": 2,  # the sweep's two values are MO-ODPO and MI-EPO themselves
         "train_expert": 2,  # one per objective, shared by rlhf and rewarded_soups
         "train_ric": 1,
-        "generate_responses": 5,
-        "score_responses": 5,
-        "compute_likelihoods": 4,  # rlhf has none
+        "evaluate_block": 5,
         "compute_metrics": 2,
         "draw_figure": 8,
         "write_tables": 4,
@@ -61,7 +59,7 @@ def train_and_evaluate(checkout, config):
     """Make all that a config's metrics need in this process: no job has to start another."""
     store = checkout / "results" / "store"
     for entry in Plan(resolve({**config, "store": str(store)})).entries.values():
-        if entry.stage in ("score", "likelihoods"):
+        if entry.stage == "evaluate":
             make_here(store, entry)
 
 
@@ -159,9 +157,7 @@ def test_a_run_is_added_by_config_alone(checkout):
     jobs, _ = snakemake(checkout, "--dry-run", config="added.yaml")
     assert jobs == {
         "train_online": 2,  # a soup of the same experts trains nothing
-        "generate_responses": 3,
-        "score_responses": 3,
-        "compute_likelihoods": 3,
+        "evaluate_block": 3,
         "compute_metrics": 1,
         "draw_figure": 7,
         "write_tables": 3,
@@ -240,7 +236,7 @@ def test_a_job_that_published_before_its_snakemake_died_hides_nothing_behind_it(
     shutil.rmtree(tmp_path / "results" / "store" / "table")
     markers = tmp_path / ".snakemake" / "incomplete"
     markers.mkdir(parents=True)
-    for manifest in (tmp_path / "results" / "store" / "score").glob("mi_epo-*/manifest.json"):
+    for manifest in (tmp_path / "results" / "store" / "evaluate").glob("mi_epo-*/manifest.json"):
         output = manifest.relative_to(tmp_path).as_posix()
         (markers / base64.b64encode(output.encode()).decode()).write_text("{}")
     jobs, _ = snakemake(tmp_path, "--", TABLE)

@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import time
+from contextlib import nullcontext
 
 import pytest
 
@@ -103,7 +104,7 @@ def run_here(tiny, monkeypatch):
     """Runs a job's entry point in this process, as its script does. Returns: its exit code."""
     command = tiny.command(tiny.entry("data"))
     monkeypatch.setattr("sys.argv", command[1:])
-    monkeypatch.setattr(jobs, "_log_to", lambda _: None)
+    monkeypatch.setattr(jobs, "_log_to", lambda _: nullcontext())
     monkeypatch.setattr(preemption, "_leaving", False)
     monkeypatch.setattr(preemption, "_received", [])
 

@@ -101,7 +101,7 @@ def test_every_gpu_job_asked_for_a100s_and_safetys_training_for_two(rehearsal):
         assert "gpu_model=a100" in block, rule
         assert int(gpus[1]) == (2 if rule in TRAINING and "-safety-" in block else 1), block
     on_gpus = {rule for rule, block in found if "gpu_model=a100" in block}
-    assert {"train_sft", "generate_responses", "score_responses", "score_offline"} < on_gpus
+    assert {"train_sft", "evaluate_block", "score_offline"} < on_gpus
     planned = [a for a in rehearsal.plan.entries.values() if STAGES[a.stage].script in on_gpus]
     from_slurm = Counter(tres for tres in rehearsal.asked.values() if "gpu" in tres)
     assert from_slurm == Counter(f"gres:gpu:a100:{gpus_of(a)}" for a in planned)

@@ -177,8 +177,7 @@ def test_gpu_jobs_ask_for_an_a100_and_others_for_none(disturbed):
     asked = {}
     for block in re.findall(r"^rule (\w+):\n((?:    .*\n)+)", output, re.MULTILINE):
         asked[block[0]] = "gpu_model=a100" in block[1] and "gpu=1" in block[1]
-    gpu = {"train_sft", "train_online", "score_offline"}
-    gpu |= {"generate_responses", "score_responses", "compute_likelihoods"}
+    gpu = {"train_sft", "train_online", "score_offline", "evaluate_block"}
     cpu = {"prepare_data", "build_base"}
     assert {name for name, a100 in asked.items() if a100} == gpu
     assert {name for name, a100 in asked.items() if not a100} == cpu

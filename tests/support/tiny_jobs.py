@@ -16,6 +16,7 @@ from moa.runtime.files import write_json
 from moa.runtime.publishing import is_published, publishing, work_folder
 from moa.workflow.config import resolve
 from moa.workflow.entries import Entry
+from moa.workflow.jobs import parts_of
 from moa.workflow.plan import Plan
 from moa.workflow.stages import STAGES
 from support.paths import REPO, TINY
@@ -51,10 +52,11 @@ class TinyJobs:
         return work_folder(self.store, entry.key)
 
     def command(self, entry: Entry, processes: int = 1) -> list[str]:
-        """The command that makes one entry; its inputs have to be there."""
-        spec = self.work(entry) / "spec.json"
-        spec.parent.mkdir(parents=True, exist_ok=True)
-        write_json(spec, entry.spec)
+        """The command that makes one entry; its inputs have to be there, but for the parts of a block."""
+        for made in (*parts_of(entry), entry):
+            spec = self.work(made) / "spec.json"
+            spec.parent.mkdir(parents=True, exist_ok=True)
+            write_json(spec, made.spec)
         launcher = [sys.executable]
         if processes > 1:
             launcher += ["-m", "torch.distributed.run", "--standalone"]
@@ -64,7 +66,7 @@ class TinyJobs:
 
     def make(self, entry: Entry, processes: int = 1) -> Path:
         """Make an entry by its script and, before it, whatever it needs. Returns: its folder."""
-        for needed in entry.inputs.values():
+        for needed in self.plan.jobs.before(entry):
             make_here(self.store, needed)
         _run(self.command(entry, processes))
         return self.folder(entry)
@@ -84,13 +86,17 @@ class TinyJobs:
 
 
 def make_here(store: Path, entry: Entry) -> None:
-    """Make an entry in this process and, before it, whatever it needs; another would have to start."""
+    """Make an entry in this process and, before it, whatever it needs; another would have to start.
+
+    Each by its own script, also the parts of a block.
+    """
     torch.set_num_threads(1)  # as a script of `run_script` has
     for needed in entry.inputs.values():
         make_here(store, needed)
     if not is_published(store / entry.rel):
         with publishing(entry.spec, store / entry.rel) as job:
-            import_module(STAGES[entry.stage].script).main(job)
+            if not parts_of(entry):  # a receipt holds nothing
+                import_module(STAGES[entry.stage].script).main(job)
 
 
 def _run(command: list[str]) -> None:

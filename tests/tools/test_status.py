@@ -46,6 +46,11 @@ def counts(plan):
     return Status(plan, time.time()).summary()
 
 
+def counted(plan):
+    """How many entries there are without receipts, which hold nothing."""
+    return sum(a.stage != "evaluate" for a in plan.entries.values())
+
+
 def find(plan, stage, name=""):
     return next(a for a in plan.entries.values() if a.stage == stage and a.name.startswith(name))
 
@@ -89,8 +94,8 @@ def test_a_config_that_was_never_run_has_begun_nothing(plan):
         *("beta_w_0/0", "beta_w_0_01/0"),
     ]
     assert all(cells == [{"stage": "base", "state": "not begun"}] for cells in found.values())
-    assert counts(plan).startswith(f"{len(plan.entries)} jobs: 0 done, 0 running")
-    assert counts(plan).endswith(f" {len(plan.entries)} not begun")
+    assert counts(plan).startswith(f"{counted(plan)} entries: 0 done, 0 running")
+    assert counts(plan).endswith(f" {counted(plan)} not begun")
 
 
 def test_a_done_run_shows_its_own_time_and_last_rewards(plan, store):
@@ -100,10 +105,10 @@ def test_a_done_run_shows_its_own_time_and_last_rewards(plan, store):
         path = store / entry.rel / "manifest.json"
         path.write_text(json.dumps({**json.loads(path.read_text()), "wall_seconds": 100.0}))
     (cells,) = rows(plan)["mi_epo/0"]  # trained, answered, scored, compared
-    done = {"stage": "likelihoods", "state": "done", "saved, age": "took 7m"}
+    done = {"stage": "evaluate", "state": "done", "saved, age": "took 7m"}
     assert cells == {**done, "rewards": "0.50 -1.25"}
     assert rows(plan)["rlhf/0"][0]["saved, age"] == "took 7m"  # two experts
-    assert f"{len(plan.entries)} done" in counts(plan)
+    assert f"{counted(plan)} done" in counts(plan)
 
 
 def test_a_running_job_shows_its_step_its_rewards_and_its_slurm_job(plan, store):
@@ -217,19 +222,34 @@ def test_generation_shows_its_shards_and_the_rewards_of_training(plan, store):
     assert cells["rewards"] == "0.25 -1.50"
 
 
-def test_blocks_of_vectors_under_way_have_a_row_each_and_then_come_the_likelihoods(store):
+def test_blocks_of_vectors_under_way_have_a_row_each_with_the_part_that_is_made(store):
     plan = tiny_plan(store, generation={"vectors_per_job": 5})
-    *scores, likelihoods = plan.ends["safety", "mi_epo", 0]
-    blocks = [score.inputs["generate"] for score in scores]
-    publish(store, [*upstream(blocks[0]), blocks[0]])
-    shards(begin(store, scores[0]), "scores", "vector3")
-    shards(begin(store, blocks[1]), "vector")
+    first, second, third = plan.ends["safety", "mi_epo", 0]
+    generated = [receipt.inputs["generate"] for receipt in (first, second, third)]
+    publish(store, [*upstream(generated[0]), generated[0], first.inputs["likelihoods"]])
+    shards(begin(store, first.inputs["score"]), "scores", "vector3")
+    shards(begin(store, generated[1]), "vector")
+    for receipt in (first, second):
+        attempt(begin(store, receipt))
     found = [(c["stage"], c["saved, age"]) for c in rows(plan, later=480)["mi_epo/0"]]
     assert found == [("score 0-4", "vector3 3 shards 8m"), ("generate 5-9", "3 shards 8m")]
-    publish(store, [*blocks[1:], *scores])
-    assert rows(plan)["mi_epo/0"] == [{"stage": "likelihoods", "state": "not begun"}]
-    publish(store, [likelihoods])
+    publish(store, [*generated[1:], *(r.inputs["score"] for r in (first, second, third)), first])
+    assert [c["stage"] for c in rows(plan)["mi_epo/0"]] == ["likelihoods 5-9"]
+    publish(store, [r.inputs["likelihoods"] for r in (second, third)])
+    assert rows(plan)["mi_epo/0"][0]["stage"] == "evaluate 5-9"
+    publish(store, [second, third])
     assert rows(plan)["mi_epo/0"][0]["state"] == "done"
+
+
+def test_of_a_block_that_failed_the_part_is_named_once(plan, store):
+    receipt = plan.ends["safety", "mi_epo", 0][0]
+    score = receipt.inputs["score"]
+    publish(store, upstream(score))
+    attempt(begin(store, score), outcome="failed", message="oracle harmlessness returned nan")
+    attempt(begin(store, receipt), outcome="failed", message="its part score mi_epo failed")
+    (said,) = Status(plan, 0.0).failures()
+    assert said.startswith(f"{score.rel} failed: oracle harmlessness returned nan\n")
+    assert ", 1 failed, " in counts(plan)
 
 
 def test_the_longest_names_and_numbers_fit_120_columns():
@@ -307,7 +327,7 @@ def test_from_another_folder_it_looks_in_the_checkouts_store_and_says_where(tmp_
             command += ["--configfile", os.path.relpath(checkout / config, folder)]
             done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
             said[config] = done.stdout
-        assert f"{len(plan.entries)} jobs: {len(plan.entries)} done" in said["tiny.yaml"]
+        assert f"{counted(plan)} entries: {counted(plan)} done" in said["tiny.yaml"]
         assert f"looked for in {store}" in said["tiny.yaml"]
         assert "older plan" not in said["tiny.yaml"]
         assert "12 figures or tables are in results/tiny of an older plan" in said["seed.yaml"]

@@ -214,6 +214,24 @@ def test_a_changed_loss_retrains_only_what_uses_it(checkout):
     assert len(before["generate"] & after["generate"]) == 4 * 3 * 2
 
 
+@pytest.mark.parametrize(
+    ("script", "others"),
+    [
+        ("generate_responses", {"generate", "likelihoods", "score"}),
+        ("compute_likelihoods", {"likelihoods"}),
+        ("score_responses", {"score"}),
+        ("evaluate_block", set()),
+    ],
+)
+def test_the_code_of_a_part_is_in_its_own_key_alone(checkout, script, others):
+    before = plan(checkout)
+    with open(checkout / f"workflow_scripts/{script}.py", "a") as handle:
+        handle.write("\nTOUCHED = True\n")
+    reports = {"metrics", "figure", "table"} if others else set()
+    after = plan(checkout)
+    assert {s for s in before if before[s] != after[s]} == others | {"evaluate"} | reports
+
+
 def test_changing_a_parameter_and_back_gives_the_same_keys(checkout):
     before = plan(checkout)
     changed = plan(checkout, online={"epochs": 1, "learning_rate": 1.0e-3})
@@ -243,7 +261,7 @@ def test_a_figure_module_changes_only_its_figure(checkout):
 def test_another_seed_shares_nothing_that_depends_on_it(checkout):
     first, second = plan(checkout, seeds=[0]), plan(checkout, seeds=[1])
     assert changed_stages(first, second) == {
-        *("sft", "online", "expert", "ric", "generate", "score", "likelihoods"),
+        *("sft", "online", "expert", "ric", "generate", "likelihoods", "score", "evaluate"),
         *AFTER_TRAINING,
     }
 

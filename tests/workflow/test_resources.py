@@ -18,9 +18,7 @@ GPU_RULES = {
     "train_online",
     "train_expert",
     "train_ric",
-    "generate_responses",
-    "score_responses",
-    "compute_likelihoods",
+    "evaluate_block",
     "score_offline",
 }
 
@@ -83,12 +81,12 @@ def test_oracles_on_a_second_gpu_double_a_jobs_gpus():
     gpus = {
         (a.stage, "safety" in a.name): gpus_of(a)
         for a in plan.entries.values()
-        if a.stage in ("sft", "online", "expert", "ric", "score")
+        if a.stage in ("sft", "online", "expert", "ric", "evaluate")
     }
     assert gpus["sft", True] == gpus["sft", False] == 2
     assert gpus["online", False] == gpus["ric", False] == 2
     assert gpus["online", True] == gpus["expert", True] == gpus["ric", True] == 4
-    assert gpus["score", True] == gpus["score", False] == 1
+    assert gpus["evaluate", True] == gpus["evaluate", False] == 1
 
 
 def test_several_processes_are_started_by_torchs_launcher():

@@ -6,8 +6,9 @@ import re
 import pytest
 import yaml
 
+import evaluate_block
 from moa.workflow.methods import METHODS, compared, run_label
-from moa.workflow.stages import STAGES
+from moa.workflow.stages import PARTS, STAGES
 from support.paths import REPO, SCRIPTS
 
 # Stages and sections have the names sft and ric as well.
@@ -24,24 +25,31 @@ def rules():
 
 def test_every_stage_has_a_script_and_a_rule_of_its_name():
     found = rules()
-    assert found.keys() - {stage.script for stage in STAGES.values()} == {
-        "prefetch",
-        "check",
-        "no_such_view",
-    }
+    scripts = {stage.script for name, stage in STAGES.items() if name not in PARTS}
+    assert found.keys() - scripts == {"prefetch", "check", "no_such_view"}
     for name, stage in STAGES.items():
-        rule = found[stage.script]
         assert (SCRIPTS / f"{stage.script}.py").is_file()
+        if name in PARTS:
+            continue
+        rule = found[stage.script]
         assert f'"{stage.script}"' in rule
         assert ("gpu=gpus(" in rule) == stage.gpu, name
         assert ("launcher=launcher(" in rule) == stage.trains, name
         assert ("localrule: True" in rule) == stage.remade, name
         assert f'manifest("{name}")' in rule
+        assert f'early("{name}")' in rule
+
+
+def test_a_part_is_made_by_the_job_of_one_stage():
+    listed = [part for stage in STAGES.values() for part in stage.parts]
+    assert sorted(listed) == sorted(PARTS) and STAGES.keys() > PARTS
+    assert not any(STAGES[part].parts or STAGES[part].trains for part in PARTS)
+    assert list(evaluate_block.parts()) == list(STAGES["evaluate"].parts)
 
 
 def test_the_slurm_profile_asks_for_a_gpu_where_a_stage_runs_a_model():
     profile = yaml.safe_load((REPO / "profiles/slurm/config.yaml").read_text())
-    on_gpus = {stage.script for stage in STAGES.values() if stage.gpu}
+    on_gpus = {stage.script for name, stage in STAGES.items() if stage.gpu and name not in PARTS}
     assert profile["set-threads"].keys() == on_gpus
     asked = {rule: what.get("gpu_model") for rule, what in profile["set-resources"].items()}
     assert asked == {**dict.fromkeys(on_gpus, "a100"), "build_base": None}

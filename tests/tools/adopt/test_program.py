@@ -71,7 +71,8 @@ def test_the_program_lists_adopts_and_then_finds_nothing_to_do(checkout, plan, s
         text=True,
         check=True,
     )
-    assert f"{len(new)} of those done were adopted" in status.stdout
+    held = [folder for folder in new if folder.parent.name != "evaluate"]  # receipts hold nothing
+    assert f"{len(held)} of those done were adopted" in status.stdout
 
 
 def test_make_hands_over_any_reason_and_says_nothing_of_one_that_is_not_given(checkout):

@@ -110,6 +110,24 @@ def test_a_job_holds_its_oracles_gpu_too_or_waits_for_their_visits():
     assert visiting.gpus == 1
 
 
+def test_a_block_takes_as_long_as_its_parts(jobs):
+    block = one(jobs, "assistant3", "evaluate", "mi_epo")
+    found = seconds(block, GIVEN)
+    assert list(found) == ["sampling", "likelihoods", "scoring"]
+    parts = {name: t for part in block.parts for name, t in seconds(part, GIVEN).items()}
+    assert found == parts and min(parts.values()) > 0
+    # Likelihoods of 13 vectors in blocks of 7 and 6 are those of one block, but for prompts read again.
+    blocks = [j for j in jobs if j.task == "assistant3" and j.stage == "evaluate"]
+    mine = [
+        j for j in blocks if "mi_epo" in j.runs and j.entry.name.startswith("mi_epo-assistant3-s0")
+    ]
+    assert sorted(j.block for j in (p.parts[0] for p in mine)) == [6, 7]
+    whole = paper(generation={"vectors_per_job": None})
+    in_one = seconds(one(jobs_of(whole), "assistant3", "evaluate", "mi_epo"), GIVEN)
+    cut = sum(seconds(j, GIVEN)["likelihoods"] for j in mine)
+    assert cut == pytest.approx(in_one["likelihoods"], rel=0.05)
+
+
 def test_every_printed_figure_is_called_an_estimate(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["plan", "--configfile", str(PAPER), "--prompt-tokens", "99"])
     plan_cost.main()

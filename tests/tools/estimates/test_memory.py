@@ -43,6 +43,7 @@ from moa.training.online_losses.mi_epo import loss
 from moa.training.settings import OnlineStage
 from moa.workflow.config import CONFIG_FOLDER, resolve
 from moa.workflow.plan import Plan
+from moa.workflow.stages import PARTS
 
 PAPER = CONFIG_FOLDER / "paper.yaml"
 OBJECTIVES = ["helpfulness", "harmlessness"]
@@ -95,8 +96,9 @@ def test_the_parameters_of_an_adapter_are_those_of_peft(name, targets):
 
 def test_every_model_of_the_papers_config_has_a_shape():
     for job in gpu_jobs(paper_plan()):
-        if job.stage not in ("score", "oracle_stats"):
-            assert job.shape.parameters > 6e9
+        for part in job.parts:
+            if part.stage not in ("score", "oracle_stats"):
+                assert part.shape.parameters > 6e9
 
 
 def words(size: int) -> PreTrainedTokenizerFast:
@@ -227,6 +229,21 @@ def test_no_block_of_logits_is_larger_than_a_third_of_a_gb():
     moment = tree_reference(policy, whole)
     assert moment["a block of logits, twice"] < 2 * 0.3 * GB
     assert policy.weights + sum(moment.values()) < 40 * GB
+    parts = [part for job in gpu_jobs(paper_plan()) for part in job.parts]
+    likelihoods = [p for p in peaks(parts) if (p.task, p.job) == ("assistant3", "likelihoods")]
+    assert likelihoods and max(p.total for p in likelihoods) < 30 * GB
+
+
+def test_a_block_is_one_job_that_never_holds_policy_and_oracles_at_once():
+    jobs = [job for job in gpu_jobs(paper_plan()) if job.stage == "evaluate"]
+    assert not PARTS & {job.stage for job in gpu_jobs(paper_plan())}
+    soups = next(job for job in jobs if job.runs == ["rewarded_soups"] and job.task == "safety")
+    assert [part.stage for part in soups.parts] == ["generate", "likelihoods", "score"]
+    (whole,) = peaks([soups])
+    assert whole.job == "evaluate" and whole.users == ("rewarded_soups",)
+    assert whole.total == max(peak.total for peak in peaks(soups.parts))
+    policy, oracles = soups.parts[0].shape, [shape for shape, _ in soups.parts[2].oracles]
+    assert whole.total < 2 * (policy.parameters + sum(o.parameters for o in oracles))
 
 
 @pytest.mark.parametrize(

@@ -19,18 +19,19 @@ def cross_likelihoods(
     tokenizer: Any,
     prompts: list[str],
     vectors: list[list[float]],
+    asked: list[list[float]],
     answers: list[list[torch.Tensor]],
     batch_size: int,
 ) -> np.ndarray:
-    """(P, M, M): log p of the response sampled under vector i given vector j.
+    """(P, B, M): log p of the response sampled under vector i of `asked` given vector j of `vectors`.
 
-    batch_size: sequences per forward pass. A tree holds all vectors where one model serves them, else
-    one, and as many responses as fit: the logits of all M x M would take tens of GB at a large
-    vocabulary.
+    answers: for each of P prompts, the ids of B responses. batch_size: sequences per forward pass. A tree
+    holds all vectors where one model serves them, else one, and as many responses as fit: the logits of all
+    B x M would take tens of GB at a large vocabulary.
     Raises: JobError if one is not finite.
     """
     every = list(range(len(vectors)))
-    table = np.empty((len(prompts), len(vectors), len(vectors)))
+    table = np.empty((len(prompts), len(asked), len(vectors)))
     bar = Progress(table.size, "likelihoods", "pairs")
     for group in [every] if policy.one_model else [[j] for j in every]:
         model = policy.at(vectors[group[0]])
@@ -48,7 +49,7 @@ def cross_likelihoods(
     if not np.isfinite(table).all():
         p, i, j = np.argwhere(~np.isfinite(table))[0]
         raise JobError(
-            f"the response to {prompts[p][:200]!r} under {vectors[i]} has the log-probability "
+            f"the response to {prompts[p][:200]!r} under {asked[i]} has the log-probability "
             f"{table[p, i, j]} under {vectors[j]}: the policy is not finite, or overflows its "
             "dtype. Train it again with a lower learning rate, or use float32"
         )

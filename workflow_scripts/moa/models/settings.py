@@ -61,8 +61,8 @@ class GenerationSettings(Settings):
     decodability_prompts: Natural = 32
     """Test prompts on which all vectors' likelihoods of all responses are computed."""
     vectors_per_job: Natural | None = None
-    """Preference vectors that one job samples, and one job scores, with the model loaded once; null for
-    all of a run's; the responses do not depend on it.
+    """Preference vectors that one job evaluates, with the model loaded once; null for all of a run's; the
+    responses do not depend on it.
 
     Mend: give a whole number from 1, or null for one job per run."""
 

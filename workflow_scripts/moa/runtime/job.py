@@ -8,9 +8,10 @@ import logging
 import os
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from moa.runtime import preemption
 from moa.runtime.attempts import note_attempt, read_attempts
@@ -32,6 +33,18 @@ def run(main: Callable[[Job], None], description: str | None) -> None:
     message; a programming error keeps its traceback. Both exit with 1 and publish nothing. A job
     that had to leave exits with `preemption.RETRY`; its next attempt resumes.
     """
+    args = arguments(description).parse_args()
+
+    def work() -> int:
+        spec = read_spec(args.spec, args.out)
+        # Another checkout may have made it while this job was queued.
+        return make(main, spec, args.out, lambda: restore(args.out, planned_at()))[0]
+
+    leave_with(work, args.out.name)
+
+
+def arguments(description: str | None) -> argparse.ArgumentParser:
+    """The command line of a script."""
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -39,45 +52,61 @@ def run(main: Callable[[Job], None], description: str | None) -> None:
     parser.add_argument(
         "--out", type=Path, required=True, help="its folder in the store: <stage>/<name>-<key>"
     )
-    args = parser.parse_args()
+    return parser
+
+
+def leave_with(work: Callable[[], int], name: str) -> NoReturn:
+    """End this process with the exit code that `work` returns, in order whenever a signal comes."""
     try:
         with preemption.listening():
-            status = _run(main, _read_spec(args.spec, args.out), args.out)
+            status = work()
     except preemption.Preempted as left:  # while it waited or began: there is nothing to save
-        print(f"{args.out.name} leaves: {left}", file=sys.stderr)
+        print(f"{name} leaves: {left}", file=sys.stderr)
         status = preemption.RETRY
     sys.exit(status)
 
 
-def _run(main: Callable[[Job], None], spec: dict[str, Any], out: Path) -> int:
-    """Make an entry, unless another process has made it by the time it is this one's turn.
+def planned_at() -> float:
+    """When this run looked at the store, in seconds since the epoch; by hand, all is made anew."""
+    return float(os.environ.get(PLANNED_AT, "inf"))
 
-    Returns: the exit code. Raises: Preempted outside the attempt itself.
+
+def make(
+    main: Callable[[Job], None],
+    spec: dict[str, Any],
+    out: Path,
+    is_there: Callable[[], bool],
+    before: Callable[[], None] = lambda: None,
+) -> tuple[int, str]:
+    """Make an entry, unless it is there by the time it is this process's turn.
+
+    before: what has to be done before the entry is begun, as part of the attempt.
+    Returns: the exit code and, unless that is 0, why. Raises: Preempted outside the attempt itself.
     """
     if not is_main():
         only_errors = logging.StreamHandler()
         only_errors.setLevel(logging.ERROR)
-        _log_to([only_errors])
-        return _attempt(main, spec, out)[0]
+        with _log_to([only_errors]):
+            return _attempt(main, spec, out, before)
     work = work_folder(out.resolve().parent.parent, out.name.rsplit("-", 1)[1])
     with only_one(work, _say_waiting):
-        if restore(out, float(os.environ.get(PLANNED_AT, "inf"))):
-            # Another checkout made it while this job was queued; others may be waiting in the folder.
-            shutil.rmtree(work, ignore_errors=True)
-            return 0
-        _log_to([logging.StreamHandler(), logging.FileHandler(work / "log.txt", encoding="utf-8")])
-        attempt = 1 + sum("started" in line for line in read_attempts(work))
-        note_attempt(work, attempt=attempt, started=timestamp(), **who())
-        log.info("%s %s: %s", spec["stage"], spec["name"], out)
-        status, message = _attempt(main, spec, out)
-        if status:
-            outcome = "preempted" if status == preemption.RETRY else "failed"
-            end = {"ended": timestamp(), "outcome": outcome, "message": message}
-            note_attempt(work, attempt=attempt, **end)
-    return status
+        if is_there():
+            shutil.rmtree(work, ignore_errors=True)  # others may be waiting in the folder
+            return 0, ""
+        written = logging.FileHandler(work / "log.txt", encoding="utf-8")
+        with _log_to([logging.StreamHandler(), written]):
+            attempt = 1 + sum("started" in line for line in read_attempts(work))
+            note_attempt(work, attempt=attempt, started=timestamp(), **who())
+            log.info("%s %s: %s", spec["stage"], spec["name"], out)
+            status, message = _attempt(main, spec, out, before)
+            if status:
+                outcome = "preempted" if status == preemption.RETRY else "failed"
+                end = {"ended": timestamp(), "outcome": outcome, "message": message}
+                note_attempt(work, attempt=attempt, **end)
+    return status, message
 
 
-def _read_spec(path: Path, out: Path) -> dict[str, Any]:
+def read_spec(path: Path, out: Path) -> dict[str, Any]:
     """A job's spec; if another job finished the entry and cleared its work away, the entry's own."""
     try:
         return json.loads(path.read_text())
@@ -88,10 +117,13 @@ def _read_spec(path: Path, out: Path) -> dict[str, Any]:
         return json.loads(published.read_text())
 
 
-def _attempt(main: Callable[[Job], None], spec: dict[str, Any], out: Path) -> tuple[int, str]:
+def _attempt(
+    main: Callable[[Job], None], spec: dict[str, Any], out: Path, before: Callable[[], None]
+) -> tuple[int, str]:
     """Run a job once. Returns: its exit code and, unless that is 0, why."""
     name = f"{spec['stage']} {spec['name']}"
     try:
+        before()
         with publishing(spec, out) as job:
             main(job)
     except preemption.Preempted as left:
@@ -110,13 +142,20 @@ def _say_waiting(owner: str) -> None:
     print(f"{owner} is making this entry; waiting for it", file=sys.stderr, flush=True)
 
 
-def _log_to(handlers: list[logging.Handler]) -> None:
-    logging.basicConfig(
-        level=logging.INFO,
-        format="%(asctime)s %(levelname)s %(message)s",
-        datefmt="%H:%M:%S",
-        handlers=handlers,
-        force=True,
-    )
+@contextmanager
+def _log_to(handlers: list[logging.Handler]) -> Iterator[None]:
+    """A block that logs there; after it, a job that makes several entries logs where it did before."""
+    root = logging.getLogger()
+    before = root.handlers[:]
+    for handler in handlers:
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%H:%M:%S"))
+    root.handlers[:] = handlers
+    root.setLevel(logging.INFO)
     for noisy in ("httpx", "urllib3", "filelock", "fsspec", "torchao"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        root.handlers[:] = before
+        for handler in handlers:
+            handler.close()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from moa.runtime.locks import is_locked
 from moa.runtime.publishing import is_published, read_manifest, work_folder
 from moa.tools.terminal import duration
 from moa.workflow.entries import Entry
+from moa.workflow.jobs import parts_of
 from moa.workflow.plan import Plan
 from moa.workflow.stages import STAGES
 
@@ -54,28 +56,34 @@ class Status:
 
         The stage is the one that the run is at, which may be one that it shares with other runs.
         """
+        objectives = self.plan.config.tasks[task].objectives
         return [
-            (f"{run}/{seed}", *self._row(ends, job))
+            (f"{run}/{seed}", *self._row(ends, job, objectives))
             for (of, run, seed), ends in self.plan.ends.items()
             if of == task
             for job in self._at(ends)
         ]
 
     def summary(self) -> str:
-        """How many jobs there are in each state, figures and tables among them."""
-        count = Counter(job.state for job in self.states.values())
-        text = f"{len(self.states)} jobs: " + ", ".join(f"{count[s]} {s}" for s in STATES)
-        done = [rel for rel, job in self.states.items() if job.state == DONE]
+        """How many entries there are in each state, figures and tables among them, but no receipts."""
+        states = {rel: s for rel, s in self.states.items() if not parts_of(self.plan.entries[rel])}
+        count = Counter(job.state for job in states.values())
+        text = f"{len(states)} entries: " + ", ".join(f"{count[s]} {s}" for s in STATES)
+        done = [rel for rel, job in states.items() if job.state == DONE]
         adopted = sum("adopted" in read_manifest(self.store / rel) for rel in done)
         return text + (f"; {adopted} of those done were adopted" if adopted else "")
 
     def failures(self) -> list[str]:
-        """Of each failed job: what it is, where its log is, and the last line of its message."""
+        """Of each failed job: what it is, where its log is, and the last line of its message.
+
+        Of one that makes several entries, only the part that failed, if it was one.
+        """
+        failed = {rel for rel, job in self.states.items() if job.state == FAILED}
         return [
             f"{a.rel} failed: {(self.states[rel].message.splitlines() or ['no message'])[-1]}\n"
             f"  {work_folder(self.store, a.key) / 'log.txt'}"
             for rel, a in self.plan.entries.items()
-            if self.states[rel].state == FAILED
+            if rel in failed and not failed & {part.rel for part in parts_of(a)}
         ]
 
     def _at(self, ends: list[Entry]) -> list[Entry]:
@@ -91,7 +99,7 @@ class Status:
         upstream = {a.rel: a for i in entry.inputs.values() for a in self._next(i)}
         return list(upstream.values()) or [entry]
 
-    def _row(self, ends: list[Entry], job: Entry) -> tuple[str, ...]:
+    def _row(self, ends: list[Entry], job: Entry, objectives: Sequence[str]) -> tuple[str, ...]:
         state = self.states[job.rel]
         own = own_jobs(ends)
         if state.state == DONE:
@@ -101,7 +109,6 @@ class Status:
             last = last_saved(work_folder(self.store, job.key) / "checkpoints")
             saved = f"{last[0]} {duration(self.now - last[1])}" if last else ""
         rewards = {name: r for a in own for name, r in last_rewards(self.store, a).items()}
-        objectives = ends[0].spec["params"]["objectives"]
         shown = [f"{rewards[o]:.2f}" if o in rewards else "-" for o in objectives]
         return (
             f"{job.stage} {part_of(job)}".strip(),
@@ -136,11 +143,10 @@ def part_of(job: Entry) -> str:
 
 
 def own_jobs(ends: list[Entry]) -> list[Entry]:
-    """What a run's seed has for itself: training after SFT, generation, and its ends."""
-    generated = [a for end in ends for a in end.inputs.values() if a.stage == "generate"]
-    before = [a for job in generated for a in job.inputs.values()]
-    trained = [a for a in before if STAGES[a.stage].with_oracles]
-    return list({a.rel: a for a in [*trained, *generated, *ends]}.values())
+    """What a run's seed has for itself: training after SFT, and the parts of its evaluation."""
+    parts = [part for end in ends for part in parts_of(end)]
+    trained = [a for p in parts for a in p.inputs.values() if STAGES[a.stage].with_oracles]
+    return list({a.rel: a for a in [*trained, *parts]}.values())
 
 
 def last_saved(checkpoints: Path) -> tuple[str, float] | None:

@@ -85,7 +85,7 @@ def sft_policy(catalogue: Catalogue, task: Task, seed: int, shared: Inputs) -> E
 def run_entries(
     catalogue: Catalogue, task: Task, run: Run, seed: int, shared: Inputs
 ) -> dict[str, Entry]:
-    """A run's training, scores and likelihoods for one seed, by role. shared: with the seed's sft."""
+    """A run's training and evaluation for one seed, by role. shared: with the seed's sft."""
     trained = training(catalogue, task, run, seed, shared)
     at = f"{run.name}/{seed}"
     roles = evaluation(catalogue, task, run, seed, shared, trained)
@@ -149,7 +149,7 @@ def experts(
 def evaluation(
     catalogue: Catalogue, task: Task, run: Run, seed: int, shared: Inputs, trained: Inputs
 ) -> dict[str, Entry]:
-    """A run's scores, one entry per block of vectors, and its likelihoods, by role.
+    """What is made of a run's responses, by role: scores and likelihoods, and the receipt of each block.
 
     trained: the run's policy, or its experts; empty for SFT.
     """
@@ -163,13 +163,11 @@ def evaluation(
         params["merge"] = merge
     policy = {**{role: shared[role] for role in ("base", "sft")}, **trained}
     modules = [conditioning_module(run.method.conditioning)]
-    responses: dict[str, Entry] = {}
     roles: dict[str, Entry] = {}
     for first, block in blocks(run.vectors, task.generation.vectors_per_job).items():
         last = first + len(block) - 1
         label = name if len(block) == len(run.vectors) else f"{name}-v{first}-{last}"
-        number = f"{first:03d}"  # a spec sorts its roles as text
-        responses[f"generate/{number}"] = generated = catalogue.add(
+        generated = catalogue.add(
             "generate",
             label,
             {**params, "vectors": block, "first_vector": first},
@@ -177,22 +175,27 @@ def evaluation(
             seed=seed,
             modules=modules,
         )
-        roles[f"score/{at}/{number}"] = catalogue.add(
+        parts = {"generate": generated}
+        if run.method.conditioned:  # else K policies, not one that is told w
+            count = task.generation.decodability_prompts
+            parts["likelihoods"] = catalogue.add(
+                "likelihoods",
+                label,
+                {**params, "vectors": run.vectors, "decodability_prompts": count},
+                {**policy, "generate": generated},
+                modules=modules,
+            )
+        parts["score"] = catalogue.add(
             "score",
             label,
             _scored_by(catalogue, task),
             {"generate": generated, **only(shared, "oracle")},
             modules=oracle_kinds(task),
         )
-    if run.method.conditioned:  # else K policies, not one that is told w
-        count = task.generation.decodability_prompts
-        roles[f"likelihoods/{at}"] = catalogue.add(
-            "likelihoods",
-            name,
-            {**params, "vectors": run.vectors, "decodability_prompts": count},
-            {**policy, **responses},
-            modules=modules,
-        )
+        receipt = catalogue.add("evaluate", label, {}, parts)
+        number = f"{first:03d}"  # a spec sorts its roles as text
+        for stage, entry in {**parts, "evaluate": receipt}.items():
+            roles[f"{stage}/{at}/{number}"] = entry
     return roles
 
 

@@ -11,10 +11,11 @@ from moa.workflow.keys import constant
 from moa.workflow.methods import SWEPT, compared
 
 # Each is a file of moa/reporting/, and a target under results/<config>/<task>/.
+FRONT = "pareto_fronts"
 FIGURES = (
     "reward_overlap",
     "exploration",
-    "pareto_fronts",
+    FRONT,
     "reward_distributions",
     "front_3d",
     "objective_best",
@@ -24,6 +25,7 @@ FIGURES = (
 TABLES = ("summary", "comparisons", "references")
 SWEEP = f"{SWEPT}_sweep"  # figure and table of the runs that a task's beta_w_sweep lists
 
+RESULTS = ("score/", "likelihoods/")  # of a run's roles, those that metrics are made of
 # what a figure's NEEDS name -> the roles that hold it
 ROLES = {"scores": "score/", "curves": "trained/", "explored": "trained/"}
 
@@ -64,7 +66,7 @@ def metrics_entry(
         role: entry
         for run in runs
         for role, entry in made[run.name].items()
-        if not role.startswith("trained/")
+        if role.startswith(RESULTS)
     }
     return catalogue.add(
         "metrics",

@@ -18,8 +18,9 @@ from moa.workflow.config import Config, Task, resolve
 from moa.workflow.entries import Catalogue, Entry, Inputs
 from moa.workflow.graph import run_entries, sft_policy, shared_entries
 from moa.workflow.inherit import read_config
+from moa.workflow.jobs import Jobs
 from moa.workflow.keys import library_versions
-from moa.workflow.outputs import Made, Views, outputs
+from moa.workflow.outputs import FRONT, Made, Views, outputs
 from moa.workflow.sources import pin, repositories
 
 CHECKOUT = Path(__file__).resolve().parents[3]  # where Snakemake is run
@@ -29,7 +30,8 @@ class Plan:
     """entries: by folder, relative to the store. views: stable path -> an entry and a file in it.
     repositories: what the config takes from the hub.
 
-    ends: (task, run, seed) -> the entries in which that run ends, its scores and its likelihoods.
+    ends: (task, run, seed) -> the entries in which that run ends, the receipts of its evaluation.
+    early: folders of the jobs behind the first task's Pareto front, which are to run before all others.
     missing: the version of a library that is not installed, which makes keys that no entry has.
     Raises: ConfigError if two runs are the same thing under two names; NotInstalled if a package is
     missing, and `missing` is not given.
@@ -55,11 +57,16 @@ class Plan:
                 for run in [*task.runs, *task.sweep]:
                     roles = run_entries(catalogue, task, run, seed, start)
                     made.setdefault(run.name, {}).update(roles)
-                    ends = [e for role, e in roles.items() if not role.startswith("trained/")]
+                    ends = [e for role, e in roles.items() if role.startswith("evaluate/")]
                     self.ends[task.name, run.name, seed] = ends
             self._check_distinct(task, config.seeds[0])
             self.views |= outputs(catalogue, config.name, task, made, shared)
         self.entries: dict[str, Entry] = catalogue.entries
+        self.jobs = Jobs(self.entries.values())
+        front, _ = self.views[
+            f"results/{config.name}/{next(iter(config.tasks))}/figures/{FRONT}.pdf"
+        ]
+        self.early = self.jobs.behind(front)
 
     def _check_distinct(self, task: Task, seed: int) -> None:
         for among in (task.runs, task.sweep):

@@ -1,7 +1,7 @@
 """The stages of the workflow, in the order in which data flows: one table.
 
 The DAG, keys, cluster resources, status and estimates derive from it; a test holds the rules and both
-profiles against it. A stage's rule has the name of its script.
+profiles against it. A stage's rule has the name of its script; a part of another stage has none.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ class Stage:
     gpu: it runs a model. trains: it may have several processes, and leaves an adapter. with_oracles: it
     asks oracles while it trains. told: where its spec's params say what it is told of prompts and sampling.
     remade: seconds on any machine, so that it is always made again and never adopted.
+    parts: stages whose entries its job makes in turn; its own entry is the receipt that they are there.
     """
 
     script: str
@@ -29,6 +30,7 @@ class Stage:
     with_oracles: bool = False
     told: str = "settings"
     remade: bool = False
+    parts: tuple[str, ...] = ()
 
 
 STAGES: dict[str, Stage] = {
@@ -57,9 +59,13 @@ STAGES: dict[str, Stage] = {
         with_oracles=True,
     ),
     "generate": Stage("generate_responses", "generate", MODELS, gpu=True, told="generation"),
-    "score": Stage("score_responses", "scoring", gpu=True),
     "likelihoods": Stage("compute_likelihoods", "likelihoods", MODELS, gpu=True, told="generation"),
+    "score": Stage("score_responses", "scoring", gpu=True),
+    "evaluate": Stage(
+        "evaluate_block", "evaluate", gpu=True, parts=("generate", "likelihoods", "score")
+    ),
     "metrics": Stage("compute_metrics", "metrics", ("pymoo", "numpy", "scipy"), remade=True),
     "figure": Stage("draw_figure", "figure", ("matplotlib", "seaborn"), remade=True),
     "table": Stage("write_tables", "table", remade=True),
 }
+PARTS = {part for stage in STAGES.values() for part in stage.parts}  # made by another stage's job

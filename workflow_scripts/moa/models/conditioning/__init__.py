@@ -7,7 +7,7 @@ upstream entries, `how` to merge matters to experts only. They are chosen by nam
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
@@ -45,3 +45,6 @@ def load_conditioned(inputs: Mapping[str, Path], params: Mapping[str, Any]) -> C
         GenerationStage.model_validate(params["generation"]),
         params.get("merge"),
     )
+
+
+Load = Callable[[Mapping[str, Path], Mapping[str, Any]], Conditioned]  # as `load_conditioned`

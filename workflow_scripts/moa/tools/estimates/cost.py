@@ -60,7 +60,10 @@ def seconds(job: GpuJob, given: Assumptions) -> Parts:
 
     Raises: ConfigError if the shape of a model is not written down.
     """
-    return _COSTS[job.stage](_Counter(job, given))
+    found: Parts = {}
+    for part in job.parts:
+        found |= _COSTS[part.stage](_Counter(part, given))
+    return found
 
 
 def gpu_hours(job: GpuJob, given: Assumptions) -> float:
@@ -180,7 +183,7 @@ def _ric(c: _Counter) -> Parts:
 
 def _generate(c: _Counter) -> Parts:
     """Responses to a block of vectors."""
-    m, merged = len(c.job.params["vectors"]), c.job.params["conditioning"] == MERGED
+    m, merged = c.job.block, c.job.params["conditioning"] == MERGED
     n = c.job.data["n_test"]
     if merged:  # a model for each vector
         return {"sampling": m * c.sampling(n, 1, n, adapters=True)}
@@ -188,18 +191,17 @@ def _generate(c: _Counter) -> Parts:
 
 
 def _likelihoods(c: _Counter) -> Parts:
-    """Of some prompts' responses under every vector, given every vector."""
+    """Of some prompts' responses under the block's vectors, given every vector."""
     m, merged = len(c.job.params["vectors"]), c.job.params["conditioning"] == MERGED
     groups, conditions = (m, 1) if merged else (1, m)
-    passes = groups * math.ceil(m / max(1, c.job.settings["batch_size"] // conditions))
-    prompts, columns = c.job.params["decodability_prompts"], m * m * c.r
+    passes = groups * math.ceil(c.job.block / max(1, c.job.settings["batch_size"] // conditions))
+    prompts, columns = c.job.params["decodability_prompts"], c.job.block * m * c.r
     tokens = prompts * (passes * c.p + columns)
     return {"likelihoods": c.forward(tokens, prompts * columns, adapters=merged)}
 
 
 def _score(c: _Counter) -> Parts:
-    vectors = c.job.entry.inputs["generate"].spec["params"]["vectors"]
-    return {"scoring": c.scoring(len(vectors) * c.job.data["n_test"])}
+    return {"scoring": c.scoring(c.job.block * c.job.data["n_test"])}
 
 
 def _score_offline(c: _Counter) -> Parts:

@@ -9,9 +9,10 @@ from typing import Any
 from moa.runtime.errors import ConfigError
 from moa.tools.estimates.shapes import GATED, Shape, shape_of
 from moa.workflow.entries import Entry
+from moa.workflow.jobs import parts_of
 from moa.workflow.plan import Plan
 from moa.workflow.resources import gpus_of
-from moa.workflow.stages import STAGES
+from moa.workflow.stages import PARTS, STAGES
 
 ALL_TRAIN = 8000  # assumed: prompts that are left where n_train is null, as PKU-SafeRLHF-10K's 8K
 CONDITION_TOKENS = 10  # assumed: of one objective's weight and name in the prompt
@@ -21,7 +22,7 @@ MERGED = "merged_experts"
 
 @dataclass
 class GpuJob:
-    """One entry of the store. runs: the names of all that need it, in the config's order."""
+    """One entry of the store, or a receipt. runs: the names of all that need it, in the config's order."""
 
     entry: Entry
     task: str
@@ -44,6 +45,11 @@ class GpuJob:
         if objective := self.params.get("objective"):
             return [objective]
         return [] if self.stage == "sft" else self.runs
+
+    @property
+    def parts(self) -> list[GpuJob]:
+        """What it does in turn, as jobs: most are a single one. A block's load the policy once."""
+        return [GpuJob(a, self.task, self.runs) for a in parts_of(self.entry)] or [self]
 
     @property
     def params(self) -> dict[str, Any]:
@@ -79,6 +85,12 @@ class GpuJob:
         return shape
 
     @property
+    def block(self) -> int:
+        """How many vectors have their responses evaluated here."""
+        source = self.entry.inputs.get("generate", self.entry)
+        return len(source.spec["params"]["vectors"])
+
+    @property
     def data(self) -> dict[str, Any]:
         """n_train (ALL_TRAIN where the config takes all there are), n_test."""
         source = self.entry.inputs.get("generate", self.entry)
@@ -102,7 +114,7 @@ def gpu_jobs(plan: Plan) -> list[GpuJob]:
     found: dict[str, GpuJob] = {}
     for (task, run, _), ends in plan.ends.items():
         for entry in (upstream for end in ends for upstream in _upstream(end)):
-            if STAGES[entry.stage].gpu:
+            if STAGES[entry.stage].gpu and entry.stage not in PARTS:
                 job = found.setdefault(entry.rel, GpuJob(entry, task))
                 if run not in job.runs:
                     job.runs.append(run)

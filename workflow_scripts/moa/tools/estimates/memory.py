@@ -65,7 +65,13 @@ def peaks(jobs: list[GpuJob]) -> list[Peak]:
 
 
 def _peaks(job: GpuJob) -> list[Peak]:
-    """A job's peaks: on its policies' GPU and, with second_gpu, on its oracles'."""
+    """A job's peaks: on its policies' GPU and, with second_gpu, on its oracles'.
+
+    What is done in turn has the largest peak of its parts: a policy is gone before oracles are loaded.
+    """
+    if STAGES[job.stage].parts:
+        largest = max((p for part in job.parts for p in _peaks(part)), key=lambda p: p.total)
+        return [replace(largest, job=job.name)]
     resident, scoring, apart = _oracles(job)
     if job.stage in ("score", "oracle_stats"):
         return [_peak(job, resident, {"scoring": scoring})]
@@ -76,7 +82,7 @@ def _peaks(job: GpuJob) -> list[Peak]:
         if job.stage == "likelihoods":
             moments = {"tree pass": tree_reference(policy, likelihood_tree(job), adapters)}
         else:
-            one = 1 if adapters else len(job.params["vectors"])  # merged experts: vector by vector
+            one = 1 if adapters else job.block  # merged experts: vector by vector
             moments = _sampling(job, policy, one * job.data["n_test"], 1, adapters)
         return [_peak(job, held, moments)]
     held = training_state(policy, job.operation["processes"])
@@ -147,7 +153,7 @@ def likelihood_tree(job: GpuJob) -> Tree:
     condition = CONDITION_TOKENS * len(job.params["objectives"])
     prefix = s["max_prompt_tokens"] - condition
     conditions = 1 if job.params["conditioning"] == MERGED else vectors
-    responses = min(vectors, max(1, s["batch_size"] // conditions))
+    responses = min(job.block, max(1, s["batch_size"] // conditions))
     return Tree(1, prefix, conditions, condition, responses, s["max_new_tokens"])
 
 
