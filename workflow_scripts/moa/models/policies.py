@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from moa.models.loading import load_base
+from moa.models.lora import add_in_place
 from moa.models.settings import LoraSettings
 from moa.models.targets import adapted
 from moa.models.tokenizers import check_tokenizer
@@ -84,7 +85,9 @@ def add_adapter(model: Any, lora: LoraSettings, seed: int) -> PeftModel:
         target_modules=targets if isinstance(targets, str) else list(targets),
         task_type="CAUSAL_LM",
     )
-    return adapted(model, config)
+    policy = adapted(model, config)
+    add_in_place(policy)
+    return policy
 
 
 def save_adapter(model: PeftModel, entry: Path) -> None:
