@@ -65,6 +65,8 @@ class RowLayer(DynamicLayer):
 class RowCache(Cache):
     """All layers, of as many rows as were asked for last."""
 
+    layers: list[Any]
+
     def __init__(self) -> None:
         super().__init__(layers=[])
         self.rows, self.capacity = 0, 0

@@ -36,7 +36,7 @@ class AddedInPlace(LoraVariant):
     merge_unsafe = unmerge = merge_safe
 
 
-def add_in_place(model: torch.nn.Module) -> None:
+def add_in_place(model: Any) -> None:
     """Let all plain LoRA layers of a model compute so."""
     for module in model.modules():
         if type(module) is lora.Linear and type(module.base_layer) is torch.nn.Linear:
