@@ -16,7 +16,6 @@ Prints the rates, a table, and last `ratio_<part>`, measured / bound.
 
 from __future__ import annotations
 
-import argparse
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -33,6 +32,7 @@ from shared import (
     Figures,
     alternate,
     base,
+    command_line,
     online_trainer,
     print_figures,
     print_machine,
@@ -105,11 +105,7 @@ def measured(shape: Mapping[str, Any], batch: int, prompt: int, new: int, rounds
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--rounds", type=int, default=2, help="steps, of which medians")
-    args = parser.parse_args()
+    args = command_line(__doc__, 2, "steps").parse_args()
     print_machine()
     flops, bandwidth = rates(2048, 5)
     print(f"{flops / 1e9:.1f} GFLOP/s, {bandwidth / 1e9:.1f} GB/s")

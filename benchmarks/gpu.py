@@ -20,7 +20,6 @@ Without CUDA it says so, and ends with status 2.
 
 from __future__ import annotations
 
-import argparse
 import gc
 import sys
 import tempfile
@@ -41,7 +40,16 @@ from moa.tools.estimates.memory import OVERHEAD, peaks
 from moa.tools.estimates.shapes import published
 from moa.workflow.config import CONFIG_FOLDER
 from moa.workflow.plan import read_plan
-from shared import Figures, alternate, base, online_trainer, print_figures, print_machine, step
+from shared import (
+    Figures,
+    alternate,
+    base,
+    command_line,
+    online_trainer,
+    print_figures,
+    print_machine,
+    step,
+)
 from step_cost import places_of_ours, print_parts
 
 TASKS = ("safety", "assistant2")
@@ -120,11 +128,7 @@ def _emptied() -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--rounds", type=int, default=2, help="of each, of which medians")
-    args = parser.parse_args()
+    args = command_line(__doc__, 2).parse_args()
     if not torch.cuda.is_available():
         print(
             f"gpu.py needs CUDA, and torch {torch.__version__} sees none here: run it on a machine with an "

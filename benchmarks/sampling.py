@@ -1,10 +1,10 @@
 """Tokens per second of `moa.models.sampling.generate` against transformers' `generate`.
 
-    python benchmarks/sampling.py [--rounds 2]
+    python benchmarks/sampling.py [--rounds 1]
 
 A random Llama of SmolLM2-135M's shape, 64 prompts of 40 to 200 tokens, one response each, 64 rows at once,
 temperature 1, top_p 0.9, float32 on the CPU, bfloat16 on CUDA. A bias on EOS ends a response with a chance
-of 1 in 64 at every token, at 128 tokens at the latest, so that rows end at different steps, as real ones
+of 1 in 32 at every token, at 64 tokens at the latest, so that rows end at different steps, as real ones
 do. Only tokens up to and including EOS count, on both sides. Each side draws from random numbers of its
 own, so the lengths differ; tokens per second do not mind.
 
@@ -15,7 +15,6 @@ static one, and on CUDA by continuous batching (`generate_batch`) too. Prints al
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -31,6 +30,7 @@ from shared import (
     Figures,
     alternate,
     base,
+    command_line,
     now,
     print_figures,
     print_machine,
@@ -38,7 +38,7 @@ from shared import (
     with_endings,
 )
 
-ROWS, SHORTEST, LONGEST, NEW, MEAN, TOP_P = 64, 40, 200, 128, 64, 0.9
+ROWS, SHORTEST, LONGEST, NEW, MEAN, TOP_P = 64, 40, 200, 64, 32, 0.9
 
 
 def compare(
@@ -126,11 +126,7 @@ def _rate(way: Callable[[], list[torch.Tensor]]) -> Callable[[], Figures]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--rounds", type=int, default=2, help="of each, of which medians")
-    args = parser.parse_args()
+    args = command_line(__doc__, 1).parse_args()
     print_machine()
     cuda = torch.cuda.is_available()
     lengths = np.linspace(SHORTEST, LONGEST, ROWS).astype(int).tolist()

@@ -15,7 +15,6 @@ the ratio of the sizes; 1 is proportional, 0 constant.
 
 from __future__ import annotations
 
-import argparse
 import math
 import statistics
 import tempfile
@@ -34,6 +33,7 @@ from shared import (
     alternate,
     apart,
     base,
+    command_line,
     online_trainer,
     print_figures,
     print_machine,
@@ -138,13 +138,8 @@ def plot(points: Sequence[Point], path: Path) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = command_line(__doc__, 1, "processes per point")
     parser.add_argument("--out", type=Path, default=Path("results/benchmarks"))
-    parser.add_argument(
-        "--rounds", type=int, default=1, help="processes per point, of which medians"
-    )
     args = parser.parse_args()
     print_machine()
     points = measure(SMOLLM2, {row: sizes for row, (_, sizes) in ROWS.items()}, args.rounds)

@@ -15,6 +15,7 @@ import statistics
 import string
 import time
 import warnings
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -191,7 +192,7 @@ def online_trainer(
 def sampling(model: Any, new: int, top_p: float) -> Sampling:
     """At temperature 1, with as much memory for keys and values as operation.cache_gib has by default."""
     cache_tokens = tokens_within(model, OperationSettings().cache_gib)
-    return Sampling(new, 1.0, top_p, EOS, PAD, cache_tokens)
+    return Sampling(new, 1.0, top_p, EOS, cache_tokens)
 
 
 Place = tuple[
@@ -298,6 +299,13 @@ def apart(function: Callable[..., Any], *arguments: Any) -> tuple[Any, float]:
 def _with_peak(function: Callable[..., Any], arguments: Sequence[Any]) -> tuple[Any, float]:
     result = function(*arguments)
     return result, 1024.0 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def command_line(description: str | None, rounds: int, of: str = "of each") -> ArgumentParser:
+    """The command line of a benchmark."""
+    parser = ArgumentParser(description=description, formatter_class=RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=rounds, help=f"{of}, of which medians")
+    return parser
 
 
 def print_machine() -> None:

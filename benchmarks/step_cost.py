@@ -23,7 +23,6 @@ Prints the parts of a step, and last: `ratio_step_vs_trl`, seconds of ours / TRL
 
 from __future__ import annotations
 
-import argparse
 import os
 import tempfile
 from collections.abc import Callable, Mapping
@@ -45,6 +44,7 @@ from shared import (
     alternate,
     apart,
     base,
+    command_line,
     online_trainer,
     print_figures,
     print_machine,
@@ -175,10 +175,7 @@ def print_parts(found: Mapping[str, Figures]) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--rounds", type=int, default=2, help="steps of each, of which medians")
+    parser = command_line(__doc__, 2, "steps of each")
     parser.add_argument("--defaults", action="store_true", help="also a step of TRL's defaults")
     args = parser.parse_args()
     print_machine()

@@ -14,7 +14,6 @@ are compared. Prints them, and last `ratio_sweep_vs_loop`: ours / the loop's.
 
 from __future__ import annotations
 
-import argparse
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -31,6 +30,7 @@ from shared import (
     Figures,
     alternate,
     base,
+    command_line,
     now,
     print_figures,
     print_machine,
@@ -95,11 +95,7 @@ def _figures(seconds: float, tokens: int) -> Figures:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--rounds", type=int, default=1, help="of each, of which medians")
-    args = parser.parse_args()
+    args = command_line(__doc__, 1).parse_args()
     print_machine()
     sweep = Sweep(SMOLLM2, evaluation_vectors(2), PROMPTS, PROMPT, NEW, MEAN)
     found = alternate({"ours": sweep.ours, "loop": sweep.loop}, args.rounds)

@@ -14,7 +14,6 @@ medians, Snakemake's own start included.
 
 from __future__ import annotations
 
-import argparse
 import os
 import re
 import shutil
@@ -24,7 +23,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from shared import Figures, alternate, print_figures, print_machine
+from shared import Figures, alternate, command_line, print_figures, print_machine
 
 REPO = Path(__file__).resolve().parents[1]
 TINY = REPO / "tests" / "tiny.yaml"
@@ -66,11 +65,7 @@ def redraw(folder: Path) -> Figures:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--rounds", type=int, default=3, help="of each, of which medians")
-    args = parser.parse_args()
+    args = command_line(__doc__, 3).parse_args()
     print_machine()
     with tempfile.TemporaryDirectory() as filled, tempfile.TemporaryDirectory() as empty:
         filling = snakemake(Path(filled), TINY)
