@@ -20,18 +20,23 @@ from transformers import (
 )
 
 import plan_memory
+from moa.evaluation import responses
+from moa.logprobs import head
+from moa.models import decoding
 from moa.models.policies import add_adapter
 from moa.models.settings import LoraSettings
 from moa.oracles.beaver import ScoreModel
 from moa.oracles.scale import RewardScale
 from moa.runtime.errors import ConfigError
 from moa.runtime.settings import OperationSettings
+from moa.tools.estimates import cost, tensors
 from moa.tools.estimates.jobs import gpu_jobs
-from moa.tools.estimates.memory import GB, peaks
+from moa.tools.estimates.memory import GB, ROUND, peaks
 from moa.tools.estimates.shapes import published, read_shape, shape_of
 from moa.tools.estimates.tensors import (
     Policy,
     Tree,
+    rows_decoded,
     sampling_moments,
     training_state,
     tree_reference,
@@ -40,6 +45,7 @@ from moa.tools.estimates.tensors import (
 from moa.training.loop import TrainingRun
 from moa.training.online import OnlineTrainer
 from moa.training.online_losses.mi_epo import loss
+from moa.training.ric import SHARD
 from moa.training.settings import OnlineStage
 from moa.workflow.config import CONFIG_FOLDER, resolve
 from moa.workflow.plan import Plan
@@ -221,8 +227,17 @@ def test_placing_the_oracles_moves_their_weights():
     assert apart[online] < offloaded[online] < same[online]  # one at a time, while they score
 
 
+def test_what_is_told_of_the_code_is_what_the_code_has():
+    """Estimates import no torch, so they repeat these."""
+    assert (tensors.PREFILL, tensors.LOGITS) == (decoding.PREFILL, head.BUDGET)
+    assert (cost.PROMPTS, ROUND) == (responses.PROMPTS, SHARD)
+    policy = Policy(shape_of("Qwen/Qwen3-8B-Base"), 2, LORA)
+    gib = 100 * policy.kv_cache(decoding.columns_of(50, 9)) / 2**30
+    assert rows_decoded(policy, 1000, 50, 9, gib) == 100
+
+
 def test_no_block_of_logits_is_larger_than_a_third_of_a_gb():
-    """All responses under all vectors at once, which would be 30 GB of logits, and fit."""
+    """All responses under all vectors at once, which would be 13 GB of logits, and fit."""
     policy = Policy(shape_of("Qwen/Qwen3-8B-Base"), 2, {**LORA, "dropout": 0.0})
     whole = Tree(1, 482, 13, 30, 13, 128)
     assert policy.logits(whole.columns) > 12 * GB
