@@ -26,8 +26,7 @@ def cross_likelihoods(
     """(P, B, M): log p of the response sampled under vector i of `asked` given vector j of `vectors`.
 
     answers: for each of P prompts, the ids of B responses. batch_size: sequences per forward pass. A tree
-    holds all vectors where one model serves them, else one, and as many responses as fit: the logits of all
-    B x M would take tens of GB at a large vocabulary.
+    holds all vectors where one model serves them, else one, and as many responses as fit.
     Raises: JobError if one is not finite.
     """
     every = list(range(len(vectors)))

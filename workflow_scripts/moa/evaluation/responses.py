@@ -39,54 +39,37 @@ def sample_responses(
     numbers = list(vectors)
 
     def answered(some_rows: slice, some: slice) -> pd.DataFrame:
-        chosen = {number: vectors[number] for number in numbers[some]}
-        frame = _sample(policy, tokenizer, rows[some_rows], objectives, chosen, sampling, seed)
-        progress(len(frame))
-        return frame
+        """By one model: what it answers under some vectors."""
+        pairs = [(row, number) for row in rows[some_rows] for number in numbers[some]]
+        drawn = generate(
+            policy.at(vectors[pairs[0][1]]),
+            encode([policy.prompt(row["x"], vectors[n]) for row, n in pairs], tokenizer),
+            sample_streams(
+                [(seed, Stream.EVALUATION, n, row["prompt_id"]) for row, n in pairs],
+                1,
+                sampling.max_new_tokens,
+            ),
+            sampling,
+            variants=len(numbers[some]),
+        )
+        progress(len(pairs))
+        responses = [clean_response(ids, tokenizer) for (ids,) in drawn]
+        return pd.DataFrame(
+            {
+                "seed": seed,
+                "vector": [number for _, number in pairs],
+                "prompt_id": [row["prompt_id"] for row, _ in pairs],
+                "prompt": [row["prompt"] for row, _ in pairs],
+                "response": [r.text for r in responses],
+                "tokens": [len(r.ids) for r in responses],
+                "finished": [r.finished for r in responses],
+                **{f"w_{o}": [vectors[n][k] for _, n in pairs] for k, o in enumerate(objectives)},
+                "ids": [r.ids.numpy() for r in responses],
+            }
+        )
 
-    if not policy.one_model:  # a model for each
-        return in_shards(folder, "vector", len(numbers), 1, lambda v: answered(slice(None), v))
     every = slice(None)
+    if not policy.one_model:  # a model for each vector
+        return in_shards(folder, "vector", len(numbers), 1, lambda part: answered(every, part))
     frame = in_shards(folder, "prompts", len(rows), PROMPTS, lambda part: answered(part, every))
-    return frame.sort_values("vector", kind="stable", ignore_index=True)
-
-
-def _sample(
-    policy: Conditioned,
-    tokenizer: PreTrainedTokenizerBase,
-    rows: Sequence[dict[str, Any]],
-    objectives: Sequence[str],
-    vectors: Mapping[int, Sequence[float]],
-    sampling: Sampling,
-    seed: int,
-) -> pd.DataFrame:
-    """The responses of one model under some vectors."""
-    model = policy.at(next(iter(vectors.values())))
-    pairs = [(row, number) for row in rows for number in vectors]
-    texts = [policy.prompt(row["x"], vectors[number]) for row, number in pairs]
-    keys = [(seed, Stream.EVALUATION, number, row["prompt_id"]) for row, number in pairs]
-    drawn = generate(
-        model,
-        encode(texts, tokenizer),
-        sample_streams(keys, 1, sampling.max_new_tokens),
-        sampling,
-        variants=len(vectors),
-    )
-    responses = [clean_response(one[0], tokenizer) for one in drawn]
-    frame = pd.DataFrame(
-        {
-            "seed": seed,
-            "vector": [number for _, number in pairs],
-            "prompt_id": [row["prompt_id"] for row, _ in pairs],
-            "prompt": [row["prompt"] for row, _ in pairs],
-            "response": [r.text for r in responses],
-            "tokens": [len(r.ids) for r in responses],
-            "finished": [r.finished for r in responses],
-            **{
-                f"w_{o}": [vectors[number][k] for _, number in pairs]
-                for k, o in enumerate(objectives)
-            },
-            "ids": [r.ids.numpy() for r in responses],
-        }
-    )
     return frame.sort_values("vector", kind="stable", ignore_index=True)
