@@ -8,10 +8,8 @@ from transformers import (
     BloomConfig,
     Gemma2Config,
     Gemma3TextConfig,
-    GPTNeoConfig,
     Lfm2Config,
     MambaConfig,
-    MistralConfig,
     Qwen2Config,
 )
 
@@ -19,29 +17,24 @@ from moa.logprobs import tree_logprobs
 from moa.logprobs.exactness import tree_is_exact
 from moa.logprobs.layout import Layout
 from support.slow_passes import CLOSE, assert_same_gradients, gradients, loop_over_tree
-from support.tiny_models import BUILDERS, SHAPE, SPECIAL, VOCAB, WIDTH, made_from, random_ids
+from support.tiny_models import (
+    BUILDERS,
+    SHAPE,
+    SPECIAL,
+    VOCAB,
+    WIDTH,
+    WINDOWED,
+    made_from,
+    random_ids,
+    tiny_mistral,
+)
 
-WINDOWED = {
-    "mistral": lambda: MistralConfig(**SHAPE, sliding_window=8),
+OTHERS = {
     "gemma2": lambda: Gemma2Config(**SHAPE, head_dim=8, sliding_window=8),
     "gemma3": lambda: Gemma3TextConfig(**SHAPE, head_dim=8, sliding_window=8),
     "qwen2": lambda: Qwen2Config(
         **SHAPE, use_sliding_window=True, sliding_window=8, max_window_layers=1
     ),
-    # A window of its own, which no mask of transformers shows.
-    "gpt_neo": lambda: GPTNeoConfig(
-        vocab_size=VOCAB,
-        hidden_size=WIDTH,
-        num_layers=2,
-        num_heads=4,
-        attention_types=[[["global", "local"], 1]],
-        window_size=8,
-        max_position_embeddings=256,
-        initializer_range=0.3,
-        **SPECIAL,
-    ),
-}
-UNMASKED = {
     "lfm2": lambda: Lfm2Config(**SHAPE, layer_types=["conv", "full_attention"]),
     "mamba": lambda: MambaConfig(
         vocab_size=VOCAB, hidden_size=WIDTH, num_hidden_layers=2, state_size=8, **SPECIAL
@@ -52,10 +45,10 @@ UNMASKED = {
 }
 
 
-@pytest.mark.parametrize("family", [*WINDOWED, *UNMASKED])
+@pytest.mark.parametrize("family", [*WINDOWED, *OTHERS])
 def test_where_a_shared_prefix_would_not_be_exact_rows_are_taken(family, caplog):
     """Windows shorter than the row, convolutions, state spaces, ALiBi: as the model's own forward."""
-    model = made_from((WINDOWED | UNMASKED)[family]())
+    model = made_from(OTHERS[family]()) if family in OTHERS else WINDOWED[family]()
     generator = torch.Generator().manual_seed(14)
     tree = (
         random_ids([20, 12], generator),
@@ -71,7 +64,7 @@ def test_where_a_shared_prefix_would_not_be_exact_rows_are_taken(family, caplog)
 
 
 def test_a_window_that_is_long_enough_costs_nothing():
-    model = made_from(WINDOWED["mistral"]())
+    model = tiny_mistral()
     short = ([torch.tensor([5, 6])], [[torch.tensor([7])] * 2], [[torch.tensor([8, 9])] * 2])
     layout = Layout(len_p=2, n_c=2, len_c=1, n_r=2, len_r=2)
     torch.testing.assert_close(tree_logprobs(model, *short), loop_over_tree(model, *short), **CLOSE)

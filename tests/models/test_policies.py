@@ -136,7 +136,7 @@ def test_eos_is_learned_beside_padding_and_ends_generation(tokenizer, tmp_path):
         model,
         encode(prompts, tokenizer),
         np.full((2, 1, 30), 0.5),
-        Sampling(30, 1e-6, 1.0, tokenizer.eos_token_id, tokenizer.pad_token_id, cache_tokens=2),
+        Sampling(30, 1e-6, 1.0, tokenizer.eos_token_id, cache_tokens=2),
     )
     for (ids,), example, answer in zip(sampled, examples, answers.values(), strict=True):
         assert ids.tolist() == [token for token in example["labels"] if token != -100]

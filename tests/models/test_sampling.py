@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 from scipy.stats import chisquare
-from transformers import GPTNeoConfig, MistralConfig
 
 from moa.models.decoding import columns_of
 from moa.models.sampling import Sampling, generate, sample_tokens
@@ -14,10 +13,7 @@ from moa.runtime.errors import JobError
 from support.slow_sampling import EOS, Drawing, slow_sample, token_distribution
 from support.tiny_models import (
     BUILDERS,
-    SHAPE,
-    SPECIAL,
-    WIDTH,
-    made_from,
+    WINDOWED,
     random_ids,
     tiny_gpt2,
     tiny_llama,
@@ -25,7 +21,6 @@ from support.tiny_models import (
 )
 
 VOCAB = 37
-PAD = 0
 FAMILIES = list(BUILDERS)
 PLAIN = Drawing()
 
@@ -43,10 +38,10 @@ def make_case(model, seed: int, *, lengths=(3, 8, 5), n: int = 2, t: int = 8, ho
     return prompts, streams, expected
 
 
-def sample(model, prompts, streams, how=PLAIN, *, batch_size=4, eos=EOS, pad=PAD):
+def sample(model, prompts, streams, how=PLAIN, *, batch_size=4, eos=EOS):
     new = streams.shape[2]
     cache_tokens = batch_size * columns_of(max(map(len, prompts), default=0), new)
-    sampling = Sampling(new, how.temperature, how.top_p, eos, pad, cache_tokens)
+    sampling = Sampling(new, how.temperature, how.top_p, eos, cache_tokens)
     return generate(model, prompts, streams, sampling)
 
 
@@ -115,8 +110,7 @@ def test_a_longer_limit_only_adds_tokens():
     assert short == [[ids[:4] for ids in row] for row in long]
 
 
-@pytest.mark.parametrize("pad_is_eos", [False, True])
-def test_stops_at_the_end_token_and_keeps_it(pad_is_eos):
+def test_stops_at_the_end_token_and_keeps_it():
     """Whatever id ends a response, the tokens before it are the same."""
     model = tiny_llama(vocab_size=VOCAB)
     prompts, streams, _ = make_case(model, seed=6, lengths=(3, 6, 4, 9), n=3, t=10)
@@ -127,22 +121,13 @@ def test_stops_at_the_end_token_and_keeps_it(pad_is_eos):
     ]
     inner = [token for row in endless for ids in row for token in ids[1:-1]]
     eos = max(set(inner), key=inner.count)
-    got = as_lists(sample(model, prompts, streams, eos=eos, pad=eos if pad_is_eos else PAD))
+    got = as_lists(sample(model, prompts, streams, eos=eos))
     finished = 0
     for row, endless_row in zip(got, endless, strict=True):
         for ids, full in zip(row, endless_row, strict=True):
             assert ids == (full[: full.index(eos) + 1] if eos in full else full)
             finished += ids[-1] == eos and len(ids) < 10
     assert 1 <= finished < 12, "some responses must end early, some must not"
-
-
-def test_a_sampled_padding_token_is_content():
-    """Only EOS ends a response: its length must not be read off the padding id."""
-    model = tiny_llama(vocab_size=VOCAB)
-    prompts, streams, expected = make_case(model, seed=7, lengths=(3, 6, 4), n=3, t=10)
-    flat = [token for row in as_lists(expected) for ids in row for token in ids[:-1]]
-    pad = max(set(flat) - {EOS}, key=flat.count)
-    assert as_lists(sample(model, prompts, streams, pad=pad)) == as_lists(expected)
 
 
 @pytest.mark.parametrize("top_p", [1.0, 0.6])
@@ -255,7 +240,7 @@ def test_streams_must_fit_the_prompts():
     with pytest.raises(ValueError, match="streams"):
         sample(model, prompts, np.full((3, 1, 2), 0.5))
     with pytest.raises(ValueError, match="streams"):
-        generate(model, prompts, np.full((2, 1, 2), 0.5), Sampling(5, 1.0, 1.0, EOS, PAD, 2))
+        generate(model, prompts, np.full((2, 1, 2), 0.5), Sampling(5, 1.0, 1.0, EOS, 2))
 
 
 @pytest.mark.parametrize("top_p", [0.3, 0.9, 0.999])
@@ -278,7 +263,7 @@ def test_a_nucleus_is_that_of_a_whole_sort(top_p, spread, levels):
 @pytest.mark.parametrize(("temperature", "top_p"), [(0.0, 1.0), (1.0, 0.0), (1.0, 1.1)])
 def test_a_temperature_or_a_nucleus_that_is_none_is_refused(temperature, top_p):
     with pytest.raises(ValueError, match="must be above 0"):
-        Sampling(5, temperature, top_p, EOS, PAD, 2)
+        Sampling(5, temperature, top_p, EOS, 2)
 
 
 @pytest.mark.parametrize("top_p", [1.0, 0.9])
@@ -296,7 +281,7 @@ def test_no_token_is_drawn_from_what_is_no_distribution(value, top_p):
 def test_a_policy_that_is_not_finite_is_named_with_its_prompt():
     model = tiny_llama(vocab_size=VOCAB)
     prompts, streams, _ = make_case(model, seed=10, lengths=(3, 6), t=1)
-    sampling = Sampling(1, 1.0, 1.0, EOS, PAD, 2, shown=lambda ids: f"the prompt of {len(ids)}")
+    sampling = Sampling(1, 1.0, 1.0, EOS, 2, shown=lambda ids: f"the prompt of {len(ids)}")
     with torch.no_grad():
         for token in set(prompts[1].tolist()) - set(prompts[0].tolist()):
             model.model.embed_tokens.weight[token] = torch.nan
@@ -306,27 +291,11 @@ def test_a_policy_that_is_not_finite_is_named_with_its_prompt():
         generate(model, prompts, streams, sampling)
 
 
-GAPS = {
-    "mistral": lambda: MistralConfig(**SHAPE | {"vocab_size": VOCAB}, sliding_window=8),
-    "gpt_neo": lambda: GPTNeoConfig(
-        vocab_size=VOCAB,
-        hidden_size=WIDTH,
-        num_layers=2,
-        num_heads=4,
-        attention_types=[[["global", "local"], 1]],
-        window_size=8,
-        max_position_embeddings=256,
-        initializer_range=0.3,
-        **SPECIAL,
-    ),
-}
-
-
 @pytest.mark.parametrize("batch_size", [1, 4, 6, 64])
-@pytest.mark.parametrize("family", [*FAMILIES, *GAPS])
+@pytest.mark.parametrize("family", [*FAMILIES, *WINDOWED])
 def test_prompts_that_begin_alike_are_answered_as_if_alone(family, batch_size):
     """Their shared part is read once; of windows that would count its padding, it is not."""
-    model = made_from(GAPS[family]()) if family in GAPS else BUILDERS[family](vocab_size=VOCAB)
+    model = (BUILDERS | WINDOWED)[family](vocab_size=VOCAB)
     generator = torch.Generator().manual_seed(11)
     prompts = [
         torch.cat([prefix, rest])
@@ -338,6 +307,6 @@ def test_prompts_that_begin_alike_are_answered_as_if_alone(family, batch_size):
         [slow_sample(model, p, streams[b, i], Drawing(), np.random.default_rng(0)) for i in (0, 1)]
         for b, p in enumerate(prompts)
     ]
-    sampling = Sampling(7, 1.0, 1.0, EOS, PAD, batch_size * columns_of(18, 7))
+    sampling = Sampling(7, 1.0, 1.0, EOS, batch_size * columns_of(18, 7))
     got = generate(model, prompts, streams, sampling, variants=3)
     assert as_lists(got) == as_lists(expected)

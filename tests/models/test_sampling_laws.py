@@ -13,7 +13,7 @@ from moa.models.sampling import Sampling, generate, sample_tokens
 from support.slow_sampling import EOS, Drawing, slow_sample
 from support.tiny_models import BUILDERS, random_ids
 
-VOCAB, PAD, NEW = 37, 0, 6
+VOCAB, NEW = 37, 6
 MODELS = {family: build(vocab_size=VOCAB) for family, build in BUILDERS.items()}
 NEAR = 1e-9  # where two ways to add up float64 may take another side
 LOGITS = st.lists(
@@ -87,9 +87,7 @@ def test_a_response_is_the_same_in_any_company(family, seed, lengths, n, how, ra
         model,
         [prompts[b] for b in some],
         streams[some][:, siblings],
-        Sampling(
-            NEW, how.temperature, how.top_p, EOS, PAD, batch_size * columns_of(max(lengths), NEW)
-        ),
+        Sampling(NEW, how.temperature, how.top_p, EOS, batch_size * columns_of(max(lengths), NEW)),
     )
     found = [[ids.tolist() for ids in row] for row in got]
     assert found == [[expected[b][i] for i in siblings] for b in some]

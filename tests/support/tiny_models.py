@@ -13,7 +13,9 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import (
     AutoModelForCausalLM,
     GPT2Config,
+    GPTNeoConfig,
     LlamaConfig,
+    MistralConfig,
     PretrainedConfig,
     PreTrainedModel,
     Qwen3Config,
@@ -75,7 +77,31 @@ def tiny_gpt2(seed: int = 0, *, vocab_size: int = VOCAB, dropout: float = 0.0) -
     )
 
 
+def tiny_mistral(seed: int = 0, *, vocab_size: int = VOCAB) -> PreTrainedModel:
+    """A Llama whose tokens see the nearest 8 alone."""
+    return made_from(MistralConfig(**SHAPE | {"vocab_size": vocab_size}, sliding_window=8), seed)
+
+
+def tiny_gpt_neo(seed: int = 0, *, vocab_size: int = VOCAB) -> PreTrainedModel:
+    """A window of 8 of its own, which no mask of transformers shows."""
+    return made_from(
+        GPTNeoConfig(
+            vocab_size=vocab_size,
+            hidden_size=WIDTH,
+            num_layers=2,
+            num_heads=4,
+            attention_types=[[["global", "local"], 1]],
+            window_size=8,
+            max_position_embeddings=256,
+            initializer_range=0.3,
+            **SPECIAL,
+        ),
+        seed,
+    )
+
+
 BUILDERS = {"llama": tiny_llama, "qwen3": tiny_qwen3, "gpt2": tiny_gpt2}
+WINDOWED = {"mistral": tiny_mistral, "gpt_neo": tiny_gpt_neo}
 
 
 def with_lora(model: PreTrainedModel, seed: int = 0) -> PeftModel:

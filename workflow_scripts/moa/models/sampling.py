@@ -49,7 +49,6 @@ class Sampling:
     temperature: float
     top_p: float
     eos_token_id: int
-    pad_token_id: int
     cache_tokens: int
     shown: Callable[[list[int]], str] = str
 
@@ -72,7 +71,6 @@ class Sampling:
             settings.temperature,
             settings.top_p,
             tokenizer.eos_token_id,
-            tokenizer.pad_token_id,
             tokens_within(model, cache_gib),
             tokenizer.decode,
         )

@@ -109,7 +109,7 @@ def _sampled(model: Any) -> tuple[float, float]:
     """How far uniforms lie outside the interval of the token they drew, and what is allowed."""
     contexts, _ = _ids(model)
     streams = np.random.default_rng(0).random((len(contexts), SAMPLES, NEW))
-    how = Sampling(NEW, 1.0, 1.0, eos_token_id=-1, pad_token_id=0, cache_tokens=10**6)
+    how = Sampling(NEW, 1.0, 1.0, eos_token_id=-1, cache_tokens=10**6)
     device, worst = next(model.parameters()).device, 0.0
     for context, responses, uniforms in zip(
         contexts, generate(model, contexts, streams, how), streams, strict=True
