@@ -33,6 +33,8 @@ def tree_pass(
     ids = torch.zeros(n_b, layout.width, dtype=torch.long)
     valid = torch.zeros(n_b, layout.width, dtype=torch.bool)
     positions = torch.zeros(n_b, layout.width, dtype=torch.long)
+    targets = torch.zeros(n_b, layout.n_r, layout.len_r, dtype=torch.long)
+    lengths = torch.tensor([[len(response) for response in row] for row in responses])
 
     def put(row: int, end: int, tokens: torch.Tensor, first_position: int) -> None:
         span = slice(end - len(tokens), end)
@@ -42,12 +44,14 @@ def tree_pass(
 
     for b in range(n_b):
         start = len(prefixes[b])
+        for r, response in enumerate(responses[b]):
+            targets[b, r, : len(response)] = response
         put(b, len_p, prefixes[b], 0)
         for c, condition in enumerate(conditions[b]):
             put(b, layout.condition_end(c), condition, start)
             for r, response in enumerate(responses[b]):
-                end = layout.response_start(c, r) + len(response)
-                put(b, end, response, start + len(condition))
+                read = response[:-1]
+                put(b, layout.response_start(c, r) + len(read), read, start + len(condition))
 
     allowed = layout.visible()[None] & valid[:, None, :]
     allowed |= torch.eye(layout.width, dtype=torch.bool)  # padding sees itself: no empty softmax
@@ -62,9 +66,10 @@ def tree_pass(
         "position_ids": positions.to(device),
         "logits_to_keep": columns.to(device),
     }
-    spans = layout.response_columns()
-    scored = valid[:, spans].to(device).nonzero(as_tuple=True)  # prompt, condition, response, token
-    targets = ids[:, spans].to(device)[scored]
-    logps = token_logprobs(model, inputs, (scored[0], source.to(device)[scored[1:]]), targets)
+    there = (torch.arange(layout.len_r) < lengths[:, :, None])[:, None]
+    there = there.expand(-1, layout.n_c, -1, -1).to(device)
+    scored = there.nonzero(as_tuple=True)  # prompt, condition, response, token
+    tokens = targets.to(device)[scored[0], scored[2], scored[3]]
+    logps = token_logprobs(model, inputs, (scored[0], source.to(device)[scored[1:]]), tokens)
     table = logps.new_zeros(n_b, layout.n_c, layout.n_r, layout.len_r)
     return table.index_put(scored, logps).sum(dim=3)

@@ -149,7 +149,7 @@ class Tree:
 
     @property
     def width(self) -> int:
-        block = self.condition + self.responses * self.response
+        block = self.condition + self.responses * (self.response - 1)
         return self.prefix + self.conditions * block
 
     @property
