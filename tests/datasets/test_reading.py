@@ -62,7 +62,7 @@ def test_a_line_that_json_gives_up_on_is_named(tmp_path, line):
 
 
 @pytest.mark.parametrize("ending", ["gz", "xz"])
-@pytest.mark.parametrize("content", [LINES, gzip.compress(LINES)[:-20]])
+@pytest.mark.parametrize("content", [LINES, gzip.compress(LINES)[:-20]], ids=["plain", "cut"])
 def test_a_packed_file_that_is_none_is_named(tmp_path, ending, content):
     path = tmp_path / f"a.jsonl.{ending}"
     path.write_bytes(content)
