@@ -29,7 +29,7 @@ rule build_base:
     benchmark:
         job_log("base", "tsv")
     priority: early("base")
-    threads: 1
+    threads: 2
     params:
         spec=spec("base"),
         out=out("base"),

@@ -13,9 +13,11 @@ from moa.runtime.job import log, run
 from moa.runtime.publishing import Job
 from moa.training.bases import module_name
 from moa.training.bases.settings import PinnedBase
+from moa.training.processes import use_threads
 
 
 def main(job: Job) -> None:
+    use_threads()
     # What local files hold counts in the key; a kind of base is not told of it.
     params = {key: value for key, value in job.params["base"].items() if key != "contents"}
     settings = TypeAdapter[PinnedBase](PinnedBase).validate_python(params)

@@ -1,6 +1,7 @@
 """Training for real on a tiny model of the synthetic world."""
 
 import json
+import threading
 
 import numpy as np
 import pandas as pd
@@ -42,7 +43,7 @@ def world(tmp_path_factory):
     return base, load_tokenizer(base), task
 
 
-def make_trainer(world, checkpoints, method="mi_epo", oracles=None, **changes):
+def make_trainer(world, checkpoints, method="mi_epo", oracles=None, operation=OPERATION, **changes):
     base, tokenizer, task = world
     told = next(run.told for run in task.runs if run.method.name == method)
     prompts = generated.prompts()[::40]
@@ -55,7 +56,7 @@ def make_trainer(world, checkpoints, method="mi_epo", oracles=None, **changes):
         scale=RewardScale(tuple(OBJECTIVES), np.zeros(2), np.ones(2)),
         loss=loss,
         settings=told.model_copy(update={"logging_steps": 1, **changes}),
-        run=TrainingRun(checkpoints, seed=0, title="test", operation=OPERATION),
+        run=TrainingRun(checkpoints, seed=0, title="test", operation=operation),
     )
 
 
@@ -144,6 +145,34 @@ def test_an_oracles_nan_stops_the_run_and_names_it(world, tmp_path):
     oracles = [load_oracles(OBJECTIVES, pin(world[2]).oracles, {})[0], Broken()]
     with pytest.raises(OracleError, match="oracle harmlessness returned nan for the prompt"):
         run(make_trainer(world, tmp_path, oracles=oracles))
+
+
+def test_oracles_on_their_own_gpu_score_while_the_reference_is_asked(world, tmp_path, monkeypatch):
+    asked = threading.Event()
+    real = online_module.tree_logprobs
+
+    def reference(*arguments):
+        asked.set()
+        return real(*arguments)
+
+    class Waiting:
+        """Scores when the reference has been asked: for ever, were they to take turns."""
+
+        def __init__(self, oracle):
+            self.objective, self.oracle = oracle.objective, oracle
+
+        def score(self, prompts, responses):
+            assert asked.wait(60)
+            asked.clear()
+            return self.oracle.score(prompts, responses)
+
+    oracles = load_oracles(OBJECTIVES, pin(world[2]).oracles, {})
+    in_turn = run(make_trainer(world, tmp_path / "in_turn", epochs=0.5)).read_bytes()
+    monkeypatch.setattr(online_module, "tree_logprobs", reference)
+    apart = OperationSettings(checkpoint_minutes=60, oracle_placement="second_gpu")
+    waiting = [Waiting(oracles[0]), oracles[1]]
+    trainer = make_trainer(world, tmp_path / "apart", epochs=0.5, oracles=waiting, operation=apart)
+    assert run(trainer).read_bytes() == in_turn
 
 
 def test_the_content_of_a_batch_does_not_depend_on_how_it_is_split(world, tmp_path):
@@ -235,8 +264,10 @@ def test_dropout_is_on_in_the_policy_pass_and_off_in_sampling_and_reference(worl
 
     layer = next(m for n, m in trainer.model.named_modules() if n.endswith("lora_dropout.default"))
     layer.register_forward_pre_hook(note)
+    trainer.model.get_base_model().register_forward_pre_hook(note)
+    trainer.model.train()
     rows = trainer.train_dataset[:2]
-    found = {online_module.EXPLORED: trainer.explore(rows)}
+    found = {online_module.EXPLORED: trainer.explore(rows, [slice(2)])}
     trainer.compute_loss(trainer.model.train(), found)
     assert {grad for training, grad in seen if training} == {True}
     assert {grad for training, grad in seen if not training} == {False}

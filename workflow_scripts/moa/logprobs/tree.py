@@ -28,32 +28,27 @@ def tree_pass(
     responses: Sequence[Sequence[torch.Tensor]],
 ) -> torch.Tensor:
     """`tree_logprobs` in one pass, for a model that can be asked so: (B, C, R) float32."""
-    n_b, len_p = len(prefixes), layout.len_p
+    n_b = len(prefixes)
     device = next(model.parameters()).device
-    ids = torch.zeros(n_b, layout.width, dtype=torch.long)
-    valid = torch.zeros(n_b, layout.width, dtype=torch.bool)
-    positions = torch.zeros(n_b, layout.width, dtype=torch.long)
+    ids = torch.full((n_b, layout.width), -1)  # where nothing stands
     targets = torch.zeros(n_b, layout.n_r, layout.len_r, dtype=torch.long)
     lengths = torch.tensor([[len(response) for response in row] for row in responses])
 
-    def put(row: int, end: int, tokens: torch.Tensor, first_position: int) -> None:
-        span = slice(end - len(tokens), end)
-        ids[row, span] = tokens.cpu()
-        valid[row, span] = True
-        positions[row, span] = torch.arange(first_position, first_position + len(tokens))
+    def put(row: int, end: int, tokens: torch.Tensor) -> None:
+        ids[row, end - len(tokens) : end] = tokens
 
     for b in range(n_b):
-        start = len(prefixes[b])
+        put(b, layout.len_p, prefixes[b])
         for r, response in enumerate(responses[b]):
             targets[b, r, : len(response)] = response
-        put(b, len_p, prefixes[b], 0)
         for c, condition in enumerate(conditions[b]):
-            put(b, layout.condition_end(c), condition, start)
+            put(b, layout.condition_end(c), condition)
             for r, response in enumerate(responses[b]):
                 read = response[:-1]
-                put(b, layout.response_start(c, r) + len(read), read, start + len(condition))
+                put(b, layout.response_start(c, r) + len(read), read)
 
-    allowed = layout.visible()[None] & valid[:, None, :]
+    allowed = layout.visible()[None] & (ids >= 0)[:, None, :]
+    positions = (allowed.sum(dim=2) - 1).clamp(min=0)  # a token comes after all that it sees
     allowed |= torch.eye(layout.width, dtype=torch.bool)  # padding sees itself: no empty softmax
     dtype = next(p.dtype for p in model.parameters() if p.is_floating_point())
     mask = torch.zeros(n_b, 1, layout.width, layout.width, dtype=dtype)
@@ -61,7 +56,7 @@ def tree_pass(
 
     columns, source = layout.predicting()
     inputs = {
-        "input_ids": ids.to(device),
+        "input_ids": ids.clamp(min=0).to(device),
         "attention_mask": mask.to(device),
         "position_ids": positions.to(device),
         "logits_to_keep": columns.to(device),

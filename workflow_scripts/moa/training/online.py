@@ -1,17 +1,19 @@
 """Online preference optimisation: the paper's algorithm 1, with a loss of `online_losses`.
 
 One optimizer step is `explore`, then `compute_loss` for each of its micro-batches, read top to bottom: draw
-w+ and w-, sample two responses under w+, score them with every oracle; take the log-probabilities under w+
-(and w-), compute the loss. All prompts of a step are sampled together: a decoder reads all weights for
-every token, however many rows it has.
+w+ and w-, sample two responses under w+, score them with every oracle, take the reference's
+log-probabilities under w+ (and w-); take the policy's, compute the loss. All prompts of a step are sampled
+together: a decoder reads all weights for every token, however many rows it has.
 Everything random is keyed by (seed, step, prompt), so a batch's content depends neither on how it
 is split, over micro-batches and processes, nor on when the run was interrupted.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import accumulate, pairwise
 from typing import Any
 
@@ -41,9 +43,10 @@ EXPLORED = "explored"  # what a micro-batch is to the Trainer: a dict with one e
 
 @dataclass(frozen=True)
 class Explored:
-    """What a step found for B prompts. w_pos, w_neg: (B, K). raw: (B, 2, K) rewards.
+    """What a step found for B prompts, without gradients. w_pos, w_neg: (B, K). raw: (B, 2, K) rewards.
 
-    prompts: under w+ and, with an exploration term, w-, B 1-D id tensors each. responses: B pairs.
+    prompts: under w+ and, with an exploration term, w-: C times B 1-D id tensors. responses: B pairs.
+    ref_logps: (B, C, 2).
     """
 
     rows: Rows
@@ -52,6 +55,7 @@ class Explored:
     prompts: list[list[torch.Tensor]]
     responses: list[list[Response]]
     raw: np.ndarray
+    ref_logps: torch.Tensor
 
     def part(self, which: slice) -> Explored:
         """Some of the prompts."""
@@ -62,6 +66,7 @@ class Explored:
             [ids[which] for ids in self.prompts],
             self.responses[which],
             self.raw[which],
+            self.ref_logps[which],
         )
 
 
@@ -95,6 +100,9 @@ class OnlineTrainer(SharedBatches, Trainer):
         self.figures, self.batches = StepFigures(), StepBatches(run.checkpoints)
         self.explored = ExploredLog(run.checkpoints)
         self.add_callback(self.explored)
+        # Oracles on GPUs of their own score while the reference is asked; on the same one they take turns.
+        apart = run.operation.oracle_placement == "second_gpu"
+        self.scorer = ThreadPoolExecutor(1) if apart else None
 
     def get_batch_samples(
         self, epoch_iterator: Iterator[Any], num_batches: int, device: torch.device
@@ -106,9 +114,11 @@ class OnlineTrainer(SharedBatches, Trainer):
         total = int(self.accelerator.reduce(n, reduction="sum"))
         if not ends:
             return [], total
-        explored = self.explore([row for batch in batches for row in batch])
-        parts = [{EXPLORED: explored.part(slice(a, b))} for a, b in pairwise([0, *ends])]
-        return parts, total
+        parts = [slice(a, b) for a, b in pairwise([0, *ends])]
+        # By length, longest first: a micro-batch is padded to its longest prompt.
+        rows = sorted((row for batch in batches for row in batch), key=lambda row: -len(row["x"]))
+        explored = self.explore(rows, parts)
+        return [{EXPLORED: explored.part(part)} for part in parts], total
 
     def compute_loss(
         self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
@@ -120,8 +130,8 @@ class OnlineTrainer(SharedBatches, Trainer):
         """
         found, step = inputs[EXPLORED], self.state.global_step
         rows, w_pos, w_neg = found.rows, found.w_pos, found.w_neg
-        responses, raw = found.responses, found.raw
-        policy_logps, ref_logps = self.log_probs(model, found.prompts, responses)
+        responses, raw, ref_logps = found.responses, found.raw, found.ref_logps
+        policy_logps = self.log_probs(model, found.prompts, responses)
         self.batches.keep(
             step,
             prompts=[row["prompt"] for row in rows],
@@ -150,8 +160,10 @@ class OnlineTrainer(SharedBatches, Trainer):
         share = len(rows) * self.accelerator.num_processes / (num_items_in_batch or len(rows))
         return output.loss * share
 
-    def explore(self, rows: Rows) -> Explored:
-        """Algorithm 1, lines 3-6: weights, two responses under w+, and their rewards."""
+    def explore(self, rows: Rows, parts: Sequence[slice]) -> Explored:
+        """Algorithm 1, lines 3-6: weights, two responses under w+, their rewards and what the reference
+        makes of them. parts: the micro-batches, as the reference reads them.
+        """
         step = self.state.global_step
         w_pos, w_neg = self.draw_weights([row["prompt_id"] for row in rows], step)
         prompts = [self.prompt_ids(rows, w_pos)]
@@ -160,7 +172,18 @@ class OnlineTrainer(SharedBatches, Trainer):
         policy = self.accelerator.unwrap_model(self.model)
         with self.compute_loss_context_manager():
             responses = self.sample(policy, rows, prompts[0], step)
-        return Explored(rows, w_pos, w_neg, prompts, responses, self.score(rows, responses))
+            rewards = self.begin(partial(self.score, rows, responses))
+            policy.eval()  # dropout belongs to training: `training_step` switches it on again
+            with torch.no_grad(), policy.disable_adapter():
+                ref_logps = [
+                    self.log_probs(policy, [ids[part] for ids in prompts], responses[part])
+                    for part in parts
+                ]
+        return Explored(rows, w_pos, w_neg, prompts, responses, rewards(), torch.cat(ref_logps))
+
+    def begin(self, scoring: Callable[[], np.ndarray]) -> Callable[[], np.ndarray]:
+        """Scoring whose result is asked for later, and which is done meanwhile where that saves time."""
+        return self.scorer.submit(scoring).result if self.scorer else scoring
 
     def draw_weights(self, ids: Sequence[int], step: int) -> tuple[np.ndarray, np.ndarray]:
         """w+ and w-, independent for every prompt: two (B, K) arrays.
@@ -204,20 +227,14 @@ class OnlineTrainer(SharedBatches, Trainer):
 
     def log_probs(
         self, model: Any, prompts: list[list[torch.Tensor]], responses: list[list[Response]]
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Summed log-probs under the policy and its reference (adapter off): two (B, C, 2).
+    ) -> torch.Tensor:
+        """Summed log-probs of B pairs of responses under C prompts each: (B, C, 2).
 
         C is 2, w+ and w-, or 1 if beta_w = 0: then the w- passes are not made at all.
         """
         split = [split_prefix(variants) for variants in zip(*prompts, strict=True)]
-        prefixes, conditions = [prefix for prefix, _ in split], [rest for _, rest in split]
         ids = [[response.ids for response in pair] for pair in responses]
-        policy = self.accelerator.unwrap_model(model)
-        model.eval()
-        with torch.no_grad(), policy.disable_adapter():
-            ref_logps = tree_logprobs(policy, prefixes, conditions, ids)
-        model.train()  # LoRA's dropout belongs to training, not to sampling or the reference
-        return tree_logprobs(model, prefixes, conditions, ids), ref_logps
+        return tree_logprobs(model, [first for first, _ in split], [rest for _, rest in split], ids)
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Add the figures since the last log line."""

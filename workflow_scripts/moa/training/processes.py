@@ -1,4 +1,4 @@
-"""A job's several processes, one per GPU, beyond what the Trainer shares by itself."""
+"""A job's several processes, one per GPU, beyond what the Trainer shares by itself; and its threads."""
 
 from __future__ import annotations
 
@@ -8,6 +8,15 @@ from typing import Any
 import torch
 from accelerate import PartialState
 from accelerate.utils import gather_object
+
+THREADS = 2  # of a job that others wait for, and beside which little can run: the base's, and SFT's
+
+
+def use_threads() -> None:
+    """Compute with THREADS threads, however many cores there are: a sum's last bits depend on how many
+    share it, and an entry is to be the same on any number of cores.
+    """
+    torch.set_num_threads(THREADS)
 
 
 def processes() -> PartialState:

@@ -145,10 +145,14 @@ def _online(c: _Counter) -> Parts:
     more = (conditions - 1) * CONDITION_TOKENS * len(c.job.params["objectives"])
     columns = prompts * conditions * 2 * c.r
     tokens = prompts * (c.p + more) + columns
+    scoring = c.scoring(2 * prompts, visits=prompts / s["batch_size"])
+    reference = c.forward(tokens, columns, adapters=False)
+    if c.job.operation["oracle_placement"] == "second_gpu":  # meanwhile
+        scoring = max(0, scoring - reference)
     return {
         "sampling": c.sampling(2 * prompts, 2, 2 * s["batch_size"], adapters=True),
-        "scoring": c.scoring(2 * prompts, visits=prompts / s["batch_size"]),
-        "reference": c.forward(tokens, columns, adapters=False),
+        "scoring": scoring,
+        "reference": reference,
         "training": c.training(tokens, columns),
     }
 
