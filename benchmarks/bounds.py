@@ -65,11 +65,11 @@ def work(shape: Shape, batch: int, prompt: int, new: int) -> dict[str, Work]:
         """columns: tokens with logits."""
         return 2 * ((shape.matrix_parameters + lora) * tokens + shape.output_parameters * columns)
 
-    rows = 2 * batch
-    read = Work(forward(batch * prompt, batch, adapter), adapted)
+    rows = 2 * batch  # sampled with the adapter inside the weights
+    read = Work(forward(batch * prompt, batch, 0), policy.weights)
     # The first token of a response comes of reading its prompt.
     cached = sum(policy.kv_cache(rows * (prompt + done)) for done in range(1, new))
-    decoded = Work((new - 1) * forward(rows, rows, adapter), (new - 1) * adapted + cached)
+    decoded = Work((new - 1) * forward(rows, rows, 0), (new - 1) * policy.weights + cached)
     tree = Tree(batch, prompt - CONDITION, 2, CONDITION, 2, new)
     tokens, columns = tree.tokens, tree.columns
     backward = forward(tokens, columns, 0) + 4 * adapter * tokens

@@ -11,7 +11,7 @@ rule train_sft:
     benchmark:
         job_log("sft", "tsv")
     priority: early("sft")
-    threads: 2
+    threads: 1
     resources:
         gpu=gpus("sft"),
     params:

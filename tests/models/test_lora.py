@@ -1,4 +1,4 @@
-"""LoRA's forward pass in place: PEFT's own, to rounding, in value and gradient; and folded while sampling."""
+"""LoRA's forward pass in place: PEFT's own, to rounding, in value and gradient; folded for sampling."""
 
 import copy
 

@@ -90,13 +90,14 @@ def make_here(store: Path, entry: Entry) -> None:
 
     Each by its own script, also the parts of a block.
     """
-    torch.set_num_threads(1)  # as a script of `run_script` has
     for needed in entry.inputs.values():
         make_here(store, needed)
     if not is_published(store / entry.rel):
         with publishing(entry.spec, store / entry.rel) as job:
             if not parts_of(entry):  # a receipt holds nothing
+                torch.set_num_threads(1)  # as a script of `run_script` has, and most keep
                 import_module(STAGES[entry.stage].script).main(job)
+                torch.set_num_threads(1)
 
 
 def _run(command: list[str]) -> None:

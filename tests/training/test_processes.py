@@ -2,9 +2,11 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from safetensors.numpy import load_file
 
 from moa.runtime.errors import JobError
 from moa.training.batches import Batches
+from support.paths import REPO
 from support.tiny_jobs import TinyJobs
 
 
@@ -45,6 +48,24 @@ def test_a_step_with_fewer_prompts_than_processes_is_refused():
 # TRL averages two of these over processes, whatever number of tokens each had; the Trainer counts the
 # epoch in micro-batches, of which the last step may have fewer.
 NOT_COMPARED = ("part", "mean_token_accuracy", "entropy", "epoch")
+
+
+@pytest.mark.parametrize("cores", ["1", "4"])
+def test_a_base_uses_the_threads_that_its_rule_asks_for_on_any_machine(cores):
+    rules = (REPO / "rules" / "data.smk").read_text()
+    asked = re.search(r"rule build_base:.*?threads: (\d+)", rules, re.S)[1]
+    code = (
+        "from moa.training.processes import torch, use_threads\n"
+        "use_threads(); print(torch.get_num_threads())"
+    )
+    said = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "OMP_NUM_THREADS": cores},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert said.stdout.strip() == asked
 
 
 @pytest.fixture(scope="module")

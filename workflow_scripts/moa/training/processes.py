@@ -9,7 +9,7 @@ import torch
 from accelerate import PartialState
 from accelerate.utils import gather_object
 
-THREADS = 2  # of a job that others wait for, and beside which little can run: the base's, and SFT's
+THREADS = 2  # of a base's job: all others of its task wait for it
 
 
 def use_threads() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from peft import LoraConfig, get_peft_model, set_peft_model_state_dict
 
+from moa.models.lora import add_in_place
 from moa.models.merging import State, merge
 from moa.models.policies import ADAPTER, load_adapter, load_policy
 from moa.models.settings import GenerationStage
@@ -56,8 +57,10 @@ def load(
     wide.r, wide.lora_alpha = wide.r * len(experts), wide.lora_alpha * len(experts)
     wide.lora_dropout, wide.inference_mode = 0.0, True
     device = next(model.parameters()).device
+    policy = get_peft_model(model, wide).eval()
+    add_in_place(policy)
     return MergedExperts(
-        get_peft_model(model, wide).eval(),
+        policy,
         [load_adapter(expert, str(device)) for expert in experts],
         how,
         objectives,

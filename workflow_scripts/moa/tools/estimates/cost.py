@@ -106,6 +106,7 @@ class _Counter:
         fewer than the longest takes.
         """
         s, policy = self.job.settings, self.policy
+        adapters = adapters and policy.autocast  # in float32 they are inside the weights meanwhile
         new, gib = s["max_new_tokens"], self.job.operation["cache_gib"]
         together = int(min(together, responses))
         rows = rows_decoded(policy, together, self.p, new, gib)

@@ -45,6 +45,13 @@ class Policy:
     def autocast(self) -> bool:
         return self.width < FLOAT32
 
+    @property
+    def folded(self) -> Items:
+        """`moa.models.lora`, while it samples in float32: all adapted matrices once more."""
+        adapted = sum(x.inputs * x.outputs for x in self.shape.adapted(self.lora))
+        copies = 0 if self.autocast else self.width * self.shape.layers * adapted
+        return {"the adapter inside the weights": copies} if copies else {}
+
     def stream(self, tokens: float) -> float:
         """The hidden states between two layers."""
         return self.width * self.shape.hidden * tokens
@@ -210,6 +217,8 @@ def sampling_moments(
     """
     rows = rows_decoded(policy, responses, prompt, new, gib)
     cache = {"KV cache": policy.kv_cache(rows * (prompt + new + new // 2))}
+    if adapters:
+        cache |= policy.folded
     read = min(rows // samples * prompt, max(PREFILL, prompt))
     return {
         "prefill": {
