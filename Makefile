@@ -31,12 +31,12 @@ config-there:
 
 setup: $(READY) ## the environment: .venv with the locked packages, and what CONFIG needs beside them
 
-# pip compiles with one core. Some packages hold files of other Pythons, which do not compile and are not imported.
+# pip compiles with one core. Some packages hold files that are no Python of this version, and are not imported.
 $(VENV)/.ready: requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; set PYTHON=")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --disable-pip-version-check --quiet --no-compile --requirement requirements.lock
-	$(BIN)/python -m compileall -qq --workers 0 $(VENV)/lib || true
+	$(BIN)/python -m compileall -qq --workers 0 -x /tests/ $(VENV)/lib || true
 	$(BIN)/pip install --disable-pip-version-check --quiet --no-deps --editable .
 	touch $@
 

@@ -17,7 +17,8 @@ cache; `--defaults` measures one such step, which takes minutes, so it is not pa
 
 Prints the parts of a step, and last: `ratio_step_vs_trl`, seconds of ours / TRL's best;
 `ratio_logprobs_vs_rows`, tree_logprobs / sequence_logprobs of the same rows, forward and backward;
-`memory_ratio`, the same of peak resident memory, of a process that makes one step and nothing else;
+`memory_ratio`, the same of peak resident memory, of processes that make one step and nothing else: medians
+of three each, since the holes that the C library's allocator leaves differ from process to process;
 `ratio_k5_vs_k2`, our step with five objectives / with two.
 """
 
@@ -26,6 +27,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +56,7 @@ from shared import (
 )
 
 BATCH, PROMPT, NEW = 8, 200, 48
+PROCESSES = 3
 BEST: dict[str, Any] = {"gradient_checkpointing": False}
 DEFAULTS: dict[str, Any] = {}
 PARTS = ("sampling", "reference pass", "policy forward", "backward", "rest", "seconds")
@@ -168,6 +171,13 @@ def one_step(whose: str, shape: Mapping[str, Any], batch: int, prompt: int, new:
             step(trl_trainer(model, batch, prompt, new, Path(name), BEST))
 
 
+def peak_of_step(*arguments: Any) -> Figures:
+    """Its process's, and said: a median hides how far they are apart."""
+    _, peak = apart(one_step, *arguments)
+    print(f"{arguments[0]}: {peak / 1e9:.2f} GB", flush=True)
+    return {"bytes": peak}
+
+
 def print_parts(found: Mapping[str, Figures]) -> None:
     print(f"{'seconds':<22}" + "".join(f"{part:>16}" for part in (*PARTS[:-1], "whole step")))
     for name, figures in found.items():
@@ -180,19 +190,23 @@ def main() -> None:
     args = parser.parse_args()
     print_machine()
     sizes = (SMOLLM2, BATCH, PROMPT, NEW)
-    peaks = {whose: apart(one_step, whose, *sizes)[1] for whose in ("ours", "trl")}
+    peaks = alternate(
+        {whose: partial(peak_of_step, whose, *sizes) for whose in ("ours", "trl")},
+        PROCESSES,
+        warm_up=False,
+    )
     found = compare_steps(*sizes, args.rounds)
     print_parts(found)
     if args.defaults:
         print_parts({"TRL's defaults": defaults_step(*sizes)})
-    for whose, peak in peaks.items():
-        print(f"peak resident memory, {whose}: {peak / 1e9:.2f} GB")
+    for whose, figures in peaks.items():
+        print(f"peak resident memory, {whose}: {figures['bytes'] / 1e9:.2f} GB")
     passes = tree_logprobs.compare(add_adapter(base(SMOLLM2), LORA, 0), 4, PROMPT, 16, NEW, 2)
     ours = found["ours"]["seconds"]
     print_figures(
         ratio_step_vs_trl=ours / found["TRL's best"]["seconds"],
         ratio_logprobs_vs_rows=passes["policy_pass"],
-        memory_ratio=peaks["ours"] / peaks["trl"],
+        memory_ratio=peaks["ours"]["bytes"] / peaks["trl"]["bytes"],
         ratio_k5_vs_k2=found["ours, K = 5"]["seconds"] / ours,
     )
 

@@ -1,4 +1,4 @@
-"""LoRA's forward pass in place: PEFT's own, to rounding, in value and gradient; folded for sampling."""
+"""LoRA's forward pass in place: PEFT's own, to rounding, in value and gradient."""
 
 import copy
 
@@ -6,7 +6,7 @@ import pytest
 import torch
 from peft.tuners import lora
 
-from moa.models.lora import add_in_place, folded
+from moa.models.lora import add_in_place
 from support.tiny_models import BUILDERS, tiny_llama, with_lora
 
 IDS = torch.arange(1, 25).view(2, 12)
@@ -52,42 +52,3 @@ def test_a_policy_in_training_is_not_merged():
     _, other = both(tiny_llama(vocab_size=37))
     with pytest.raises(NotImplementedError, match="from its entry"):
         other.merge_and_unload()
-
-
-def state_of(model):
-    weights = {name: value.clone() for name, value in model.state_dict().items()}
-    return weights, [name for name, value in model.named_parameters() if value.requires_grad]
-
-
-@pytest.mark.parametrize("family", BUILDERS)
-@torch.no_grad()
-def test_a_folded_policy_answers_as_the_trained_one_and_is_whole_again(family):
-    _, policy = both(BUILDERS[family](vocab_size=37))
-    policy.eval()
-    expected, (weights, trained) = policy(input_ids=IDS).logits, state_of(policy)
-    without = policy.base_model.model
-    with pytest.raises(RuntimeError, match="stopped"), folded(policy):
-        torch.testing.assert_close(without(input_ids=IDS).logits, expected, rtol=1e-4, atol=1e-5)
-        raise RuntimeError("stopped")
-    after, trained_after = state_of(policy)
-    assert trained_after == trained and after.keys() == weights.keys()
-    assert all(torch.equal(after[name], value) for name, value in weights.items())
-    assert torch.equal(policy(input_ids=IDS).logits, expected)
-
-
-@torch.no_grad()
-def test_what_is_folded_is_one_product_a_layer():
-    _, policy = both(tiny_llama(vocab_size=37))
-    layer = next(m for m in policy.modules() if isinstance(m, lora.Linear))
-    frozen = layer.base_layer.weight.clone()
-    with folded(policy):
-        assert layer.disable_adapters and not torch.equal(layer.base_layer.weight, frozen)
-    assert not layer.disable_adapters
-
-
-@torch.no_grad()
-def test_a_narrow_type_would_round_the_adapter_away_and_is_not_folded():
-    _, policy = both(tiny_llama(vocab_size=37).bfloat16())
-    state, _ = state_of(policy)
-    with folded(policy):
-        assert all(torch.equal(state_of(policy)[0][name], value) for name, value in state.items())

@@ -1,19 +1,15 @@
-"""The forward pass of LoRA layers while a policy is trained, with fewer passes over what they give.
+"""The forward pass of a LoRA layer while it is trained, with fewer passes over what it gives.
 
 PEFT computes W x, B A x, its scaled copy and their sum as four tensors. Here the second product is added
 into the first: W x += scaling * B (A x), the same to rounding. On a CPU that saves time, and the holes that
-those tensors leave between the activations that are kept. While the policy samples, W holds the sum
-W + scaling * B A, one matrix to read for a token where there were three: docs/performance.md.
+those tensors leave between the activations that are kept: docs/performance.md.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, NoReturn
 
 import torch
-from peft import PeftModel
 from peft.tuners import lora
 from peft.tuners.lora.layer import LoraVariant
 
@@ -46,36 +42,3 @@ def add_in_place(model: Any) -> None:
         if type(module) is lora.Linear and type(module.base_layer) is torch.nn.Linear:
             for name in module.lora_A:
                 module.lora_variant[name] = AddedInPlace()
-
-
-@contextmanager
-def folded(model: Any) -> Iterator[None]:
-    """The adapter of a policy in training inside its frozen weights, which are themselves again after.
-
-    In float32 alone, and where every layer of the adapter is a plain linear one: a narrower type would
-    round small changes of a weight away, and what is sampled would not be what is trained.
-    """
-    layers = [m for m in model.modules() if isinstance(m, lora.LoraLayer)]
-    if not (isinstance(model, PeftModel) and layers and all(map(_foldable, layers))):
-        yield
-        return
-    weights = [layer.base_layer.weight for layer in layers]
-    own = [weight.data for weight in weights]
-    try:
-        with torch.no_grad():
-            for layer, weight in zip(layers, weights, strict=True):
-                (name,) = layer.active_adapters
-                up, down = layer.lora_B[name].weight, layer.lora_A[name].weight
-                weight.data = torch.addmm(weight.data, up, down, alpha=layer.scaling[name])
-        with model.disable_adapter():
-            yield
-    finally:
-        for weight, values in zip(weights, own, strict=True):
-            weight.data = values
-
-
-def _foldable(layer: Any) -> bool:
-    if not layer.lora_variant or layer.disable_adapters or len(layer.active_adapters) != 1:
-        return False
-    weights = layer.base_layer.weight, layer.lora_A[layer.active_adapters[0]].weight
-    return all(weight.dtype == torch.float32 for weight in weights)

@@ -16,7 +16,7 @@ import torch
 from moa.logprobs.exactness import tree_is_exact
 from moa.logprobs.layout import Layout
 from moa.models.decoding import Block, Rows, tokens_within
-from moa.models.lora import folded
+from moa.models.packing import packed
 from moa.models.prompts import common_prefix
 from moa.models.tokenizers import NEXT_TURN_MARKERS
 from moa.runtime.errors import JobError
@@ -163,7 +163,7 @@ def generate(
     try:
         if len(prompt_ids):
             blocks = _blocks(model, prompt_ids, variants)
-            with folded(model):
+            with packed(model):
                 Rows(model, blocks, samples, sampling.cache_tokens, max_new, draw).run()
     finally:
         model.train(was_training)

@@ -47,7 +47,7 @@ class Policy:
 
     @property
     def folded(self) -> Items:
-        """`moa.models.lora`, while it samples in float32: all adapted matrices once more."""
+        """`moa.models.packing`, while it samples in float32: all adapted matrices once more."""
         adapted = sum(x.inputs * x.outputs for x in self.shape.adapted(self.lora))
         copies = 0 if self.autocast else self.width * self.shape.layers * adapted
         return {"the adapter inside the weights": copies} if copies else {}
