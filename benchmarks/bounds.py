@@ -1,6 +1,6 @@
 """Two lower bounds of an online step, from this machine's own rates, beside what the step takes.
 
-    python benchmarks/bounds.py [--rounds 2]
+    python benchmarks/bounds.py [--rounds 1]
 
 The step of `step_cost.py`: MI-EPO, SmolLM2-135M's shape, 8 prompts of 200 tokens, 2 x 48 tokens sampled,
 float32. Arithmetic: floating-point operations by formula, at the rate of one large matrix product. Memory:
@@ -105,7 +105,7 @@ def measured(shape: Mapping[str, Any], batch: int, prompt: int, new: int, rounds
 
 
 def main() -> None:
-    args = command_line(__doc__, 2, "steps").parse_args()
+    args = command_line(__doc__, 1, "steps").parse_args()
     print_machine()
     flops, bandwidth = rates(2048, 5)
     print(f"{flops / 1e9:.1f} GFLOP/s, {bandwidth / 1e9:.1f} GB/s")

@@ -61,7 +61,8 @@ def compare(
     }
     if device == "cuda":
         ways["continuous batching"] = lambda: continuous(model, prompts, new)
-    return alternate({name: _rate(way) for name, way in ways.items()}, rounds)
+    runs = {name: _rate(way) for name, way in ways.items()}
+    return alternate(runs, rounds, warm_up=device == "cuda")
 
 
 def ours(model: Any, prompts: Sequence[torch.Tensor], new: int) -> list[torch.Tensor]:

@@ -1,6 +1,6 @@
 """A whole MI-EPO optimizer step against one of TRL's OnlineDPOTrainer, and where its time goes.
 
-    python benchmarks/step_cost.py [--rounds 2] [--defaults]
+    python benchmarks/step_cost.py [--rounds 1] [--defaults]
 
 The same random Llama of SmolLM2-135M's shape, the same LoRA (r 64, alpha 128, all linear layers, no
 dropout), float32; batches of 8 prompts of 200 tokens, two responses of up to 48 tokens to each, sampled at
@@ -185,7 +185,7 @@ def print_parts(found: Mapping[str, Figures]) -> None:
 
 
 def main() -> None:
-    parser = command_line(__doc__, 2, "steps of each")
+    parser = command_line(__doc__, 1, "steps of each")
     parser.add_argument("--defaults", action="store_true", help="also a step of TRL's defaults")
     args = parser.parse_args()
     print_machine()
@@ -201,7 +201,7 @@ def main() -> None:
         print_parts({"TRL's defaults": defaults_step(*sizes)})
     for whose, figures in peaks.items():
         print(f"peak resident memory, {whose}: {figures['bytes'] / 1e9:.2f} GB")
-    passes = tree_logprobs.compare(add_adapter(base(SMOLLM2), LORA, 0), 4, PROMPT, 16, NEW, 2)
+    passes = tree_logprobs.compare(add_adapter(base(SMOLLM2), LORA, 0), 4, PROMPT, 16, NEW, 1)
     ours = found["ours"]["seconds"]
     print_figures(
         ratio_step_vs_trl=ours / found["TRL's best"]["seconds"],

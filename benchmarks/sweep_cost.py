@@ -98,7 +98,7 @@ def main() -> None:
     args = command_line(__doc__, 1).parse_args()
     print_machine()
     sweep = Sweep(SMOLLM2, evaluation_vectors(2), PROMPTS, PROMPT, NEW, MEAN)
-    found = alternate({"ours": sweep.ours, "loop": sweep.loop}, args.rounds)
+    found = alternate({"ours": sweep.ours, "loop": sweep.loop}, args.rounds, warm_up=False)
     for name, figures in found.items():
         print(
             f"{name}: {figures['seconds']:.1f} s, {figures['tokens']:.0f} tokens, "
