@@ -175,26 +175,6 @@ def test_oracles_on_their_own_gpu_score_while_the_reference_is_asked(world, tmp_
     assert run(trainer).read_bytes() == in_turn
 
 
-def test_a_micro_batch_is_of_prompts_of_about_one_length(world, tmp_path):
-    trainer = make_trainer(world, tmp_path, epochs=0.5, batch_size=8, micro_batch_size=4)
-    lengths, real = [], trainer.log_probs
-
-    def note(model, prompts, responses):
-        if torch.is_grad_enabled():
-            lengths.append([len(ids) for ids in prompts[0]])
-        return real(model, prompts, responses)
-
-    trainer.log_probs = note
-    run(trainer)
-    assert any(len(set(first + second)) > 1 for first, second in batched(lengths))
-    assert all(min(first) >= max(second) for first, second in batched(lengths))
-
-
-def batched(parts):
-    """The two micro-batches of each step."""
-    return list(zip(parts[::2], parts[1::2], strict=True))
-
-
 def test_the_content_of_a_batch_does_not_depend_on_how_it_is_split(world, tmp_path):
     """Sampling and weights are keyed by prompt, so micro-batches give the same responses."""
     weights, texts = [], []

@@ -115,9 +115,7 @@ class OnlineTrainer(SharedBatches, Trainer):
         if not ends:
             return [], total
         parts = [slice(a, b) for a, b in pairwise([0, *ends])]
-        # By length, longest first: a micro-batch is padded to its longest prompt.
-        rows = sorted((row for batch in batches for row in batch), key=lambda row: -len(row["x"]))
-        explored = self.explore(rows, parts)
+        explored = self.explore([row for batch in batches for row in batch], parts)
         return [{EXPLORED: explored.part(part)} for part in parts], total
 
     def compute_loss(
