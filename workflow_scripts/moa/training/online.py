@@ -45,14 +45,15 @@ EXPLORED = "explored"  # what a micro-batch is to the Trainer: a dict with one e
 class Explored:
     """What a step found for B prompts, without gradients. w_pos, w_neg: (B, K). raw: (B, 2, K) rewards.
 
-    prompts: under w+ and, with an exploration term, w-: C times B 1-D id tensors. responses: B pairs.
-    ref_logps: (B, C, 2).
+    prefixes, conditions: the prompts under w+ and, with an exploration term, w-: what they share, B 1-D id
+    tensors, and the rest of each, B lists of C. responses: B pairs. ref_logps: (B, C, 2).
     """
 
     rows: Rows
     w_pos: np.ndarray
     w_neg: np.ndarray
-    prompts: list[list[torch.Tensor]]
+    prefixes: Sequence[torch.Tensor]
+    conditions: Sequence[list[torch.Tensor]]
     responses: list[list[Response]]
     raw: np.ndarray
     ref_logps: torch.Tensor
@@ -63,7 +64,8 @@ class Explored:
             self.rows[which],
             self.w_pos[which],
             self.w_neg[which],
-            [ids[which] for ids in self.prompts],
+            self.prefixes[which],
+            self.conditions[which],
             self.responses[which],
             self.raw[which],
             self.ref_logps[which],
@@ -129,7 +131,7 @@ class OnlineTrainer(SharedBatches, Trainer):
         found, step = inputs[EXPLORED], self.state.global_step
         rows, w_pos, w_neg = found.rows, found.w_pos, found.w_neg
         responses, raw, ref_logps = found.responses, found.raw, found.ref_logps
-        policy_logps = self.log_probs(model, found.prompts, responses)
+        policy_logps = log_probs(model, found.prefixes, found.conditions, responses)
         self.batches.keep(
             step,
             prompts=[row["prompt"] for row in rows],
@@ -168,16 +170,19 @@ class OnlineTrainer(SharedBatches, Trainer):
         if self.settings.beta_w > 0:
             prompts.append(self.prompt_ids(rows, w_neg))
         policy = self.accelerator.unwrap_model(self.model)
+        split = [split_prefix(variants) for variants in zip(*prompts, strict=True)]
+        prefixes, conditions = [first for first, _ in split], [rest for _, rest in split]
         with self.compute_loss_context_manager():
             responses = self.sample(policy, rows, prompts[0], step)
             rewards = self.begin(partial(self.score, rows, responses))
             policy.eval()  # dropout belongs to training: `training_step` switches it on again
             with torch.no_grad(), policy.disable_adapter():
                 ref_logps = [
-                    self.log_probs(policy, [ids[part] for ids in prompts], responses[part])
+                    log_probs(policy, prefixes[part], conditions[part], responses[part])
                     for part in parts
                 ]
-        return Explored(rows, w_pos, w_neg, prompts, responses, rewards(), torch.cat(ref_logps))
+        raw, found = rewards(), torch.cat(ref_logps)
+        return Explored(rows, w_pos, w_neg, prefixes, conditions, responses, raw, found)
 
     def begin(self, scoring: Callable[[], np.ndarray]) -> Callable[[], np.ndarray]:
         """Scoring whose result is asked for later, and which is done meanwhile where that saves time."""
@@ -223,18 +228,21 @@ class OnlineTrainer(SharedBatches, Trainer):
         texts = [response.text for pair in responses for response in pair]
         return score_all(self.oracles, prompts, texts).reshape(len(rows), 2, -1)
 
-    def log_probs(
-        self, model: Any, prompts: list[list[torch.Tensor]], responses: list[list[Response]]
-    ) -> torch.Tensor:
-        """Summed log-probs of B pairs of responses under C prompts each: (B, C, 2).
-
-        C is 2, w+ and w-, or 1 if beta_w = 0: then the w- passes are not made at all.
-        """
-        split = [split_prefix(variants) for variants in zip(*prompts, strict=True)]
-        ids = [[response.ids for response in pair] for pair in responses]
-        return tree_logprobs(model, [first for first, _ in split], [rest for _, rest in split], ids)
-
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Add the figures since the last log line."""
         logs.update(self.figures.means(self.accelerator))
         super().log(logs, start_time)
+
+
+def log_probs(
+    model: Any,
+    prefixes: Sequence[torch.Tensor],
+    conditions: Sequence[list[torch.Tensor]],
+    responses: Sequence[list[Response]],
+) -> torch.Tensor:
+    """Summed log-probs of B pairs of responses under C prompts each: (B, C, 2).
+
+    C is 2, w+ and w-, or 1 if beta_w = 0: then the w- passes are not made at all.
+    """
+    ids = [[response.ids for response in pair] for pair in responses]
+    return tree_logprobs(model, prefixes, conditions, ids)

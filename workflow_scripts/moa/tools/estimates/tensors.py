@@ -46,7 +46,7 @@ class Policy:
         return self.width < FLOAT32
 
     @property
-    def folded(self) -> Items:
+    def summed(self) -> Items:
         """`moa.models.packing`, while it samples in float32: all adapted matrices once more."""
         adapted = sum(x.inputs * x.outputs for x in self.shape.adapted(self.lora))
         copies = 0 if self.autocast else self.width * self.shape.layers * adapted
@@ -218,7 +218,7 @@ def sampling_moments(
     rows = rows_decoded(policy, responses, prompt, new, gib)
     cache = {"KV cache": policy.kv_cache(rows * (prompt + new + new // 2))}
     if adapters:
-        cache |= policy.folded
+        cache |= policy.summed
     read = min(rows // samples * prompt, max(PREFILL, prompt))
     return {
         "prefill": {
