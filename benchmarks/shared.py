@@ -157,6 +157,7 @@ def online_trainer(
     new: int,
     folder: Path,
     lora: LoraSettings = LORA,
+    operation: OperationSettings | None = None,
     **more: Any,
 ) -> OnlineTrainer:
     """MI-EPO on a base model: all prompts of `prompt` tokens, `batch` to a step and to a micro-batch.
@@ -183,7 +184,7 @@ def online_trainer(
         scale=RewardScale(tuple(names), np.zeros(objectives), np.ones(objectives)),
         loss=loss,
         settings=settings,
-        run=TrainingRun(folder, seed=0, title="benchmark", operation=OperationSettings()),
+        run=TrainingRun(folder, 0, "benchmark", operation or OperationSettings()),
     )
     folder.mkdir(parents=True, exist_ok=True)
     return trainer

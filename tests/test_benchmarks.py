@@ -179,6 +179,8 @@ def test_the_gpus_measurements_run_on_a_cpu_with_a_tiny_shape(task):
     planned = gpu.online_job(task)
     assert 15e9 < planned.planned < 40e9
     few = {"max_prompt_tokens": 40, "max_new_tokens": 3, "batch_size": 2, "micro_batch_size": 1}
-    job = gpu.OnlineJob(TOY, {**planned.settings, **few}, LORA, planned.objectives, 0)
+    job = gpu.OnlineJob(
+        TOY, {**planned.settings, **few}, LORA, planned.objectives, 0, planned.operation
+    )
     assert 0 <= gpu.exactness(job, "cpu", 1) < 1
     assert set(gpu.online_step(job, "cpu", 1)) == {*step_cost.PARTS, "reserved"}

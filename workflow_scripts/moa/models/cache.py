@@ -7,6 +7,8 @@ response is finished can be given another prompt at any time: its keys and value
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -21,6 +23,7 @@ class RowLayer(DynamicLayer):
         super().__init__()
         self.dtype, self.device = keys.dtype, keys.device
         self.start, self.end = 0, 0
+        self.column: torch.Tensor | None = None  # see RowCache.writing_at
         # Zeros, not garbage: a weight of 0 times NaN would be NaN.
         self.buffers = [
             part.new_zeros(rows, part.shape[1], capacity, part.shape[3]) for part in (keys, values)
@@ -31,6 +34,10 @@ class RowLayer(DynamicLayer):
         self, key_states: torch.Tensor, value_states: torch.Tensor, *args: Any, **kwargs: Any
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Write the next column of all rows. Returns: views of all columns in use."""
+        if self.column is not None:
+            for buffer, new in zip(self.buffers, (key_states, value_states), strict=True):
+                buffer.index_copy_(2, self.column, new)
+            return self.buffers[0], self.buffers[1]
         self.extend(key_states.shape[2])
         for part, new in ((self.keys, key_states), (self.values, value_states)):
             part[:, :, -new.shape[2] :] = new
@@ -97,6 +104,29 @@ class RowCache(Cache):
                 own.extend(wide - (own.end - own.start))
             for part, given in ((own.keys, new.keys), (own.values, new.values)):
                 part[rows, :, part.shape[2] - wide :] = given[source]
+
+    @property
+    def columns(self) -> tuple[int, int]:
+        """The columns [start, end) of the buffers that are in use."""
+        return self.layers[0].start, self.layers[0].end
+
+    def extend(self, columns: int) -> None:
+        """Take more columns into use, before they are written."""
+        for layer in self.layers:
+            layer.extend(columns)
+
+    @contextmanager
+    def writing_at(self, column: torch.Tensor) -> Iterator[None]:
+        """Meanwhile a token is written at this column, (1,), and attention is given all of the buffers:
+        what it may see is for the mask to say.
+        """
+        for layer in self.layers:
+            layer.column = column
+        try:
+            yield
+        finally:
+            for layer in self.layers:
+                layer.column = None
 
     def forget(self, columns: int) -> None:
         """Take the first columns out of use."""

@@ -11,6 +11,7 @@ import torch
 from transformers import DynamicCache
 
 from moa.models.cache import RowCache
+from moa.models.captured import CapturedStep
 
 PREFILL = 4096  # tokens of prompts that are read in one pass
 FREE = 8  # prompts are admitted when one in so many rows is free
@@ -60,8 +61,9 @@ class Rows:
 
     model: in evaluation mode. blocks: of as many prompts each, longest first. samples: responses to each
     prompt. cache_tokens: held at once, in as many rows as the prompts' length allows, but at least those of
-    one block. draw: (responses, steps, logits) -> the token drawn for each, and whether it is the last; the
-    numbers of responses are prompt x samples + sample.
+    one block. fixed: whether steps are taken at fixed shapes, so that a GPU can repeat one.
+    draw: (responses, steps, logits) -> the token drawn for each, and whether it is the last; the numbers of
+    responses are prompt x samples + sample.
     """
 
     def __init__(
@@ -72,13 +74,15 @@ class Rows:
         cache_tokens: int,
         max_new: int,
         draw: Draw,
+        fixed: bool = False,
     ) -> None:
         self.model, self.samples, self.draw = model, samples, draw
         self.cache_tokens, self.max_new = cache_tokens, max_new
         self.device = next(model.parameters()).device
         self.waiting = deque(blocks)
         self.each = len(blocks[0].numbers) * samples  # rows of a block
-        self.cache = RowCache()
+        self.cache, self.fixed = RowCache(), fixed
+        self.captured: CapturedStep | None = None
         self.mask = torch.ones(0, 0, dtype=torch.long, device=self.device)
         self.response = torch.zeros(0, dtype=torch.long, device=self.device)  # -1: the row is free
         self.step, self.token = self.response.clone(), self.response.clone()
@@ -103,10 +107,12 @@ class Rows:
         now = len(self.response)
         columns = columns_of(max(self.mask.shape[1], self.waiting[0].tokens), self.max_new)
         fit = max(1, self.cache_tokens // columns // self.each) * self.each
-        more = min(fit, now + len(self.waiting) * self.each) - now
+        busy = int((self.response >= 0).sum())
+        more = min(fit, busy + len(self.waiting) * self.each) - now
         if now + more < max(1, WIDER * now):
             return
         self.cache.resize(now + more, columns)
+        self.captured = None
         self.mask = torch.nn.functional.pad(self.mask, (0, 0, 0, more))
         self.response = torch.nn.functional.pad(self.response, (0, more), value=-1)
         self.step, self.token = (
@@ -175,7 +181,11 @@ class Rows:
             self.mask = self.mask[:, unused:]
         # A free row sees its own column, so that its softmax is not empty.
         self.mask = torch.cat([self.mask, self.mask.new_ones(len(self.mask), 1)], dim=1)
-        logits = self._forward(self.token[:, None], self.mask, self.cache)
+        if self.fixed:
+            self.captured = self.captured or CapturedStep(self.model, self.cache)
+            logits = self.captured(self.token, self.mask)
+        else:
+            logits = self._forward(self.token[:, None], self.mask, self.cache)
         rows = (self.response >= 0).nonzero()[:, 0]
         self._take(rows, logits[rows])
 
@@ -188,5 +198,6 @@ class Rows:
 
     def _keep(self, rows: torch.Tensor) -> None:
         self.cache.select(rows)
+        self.captured = None
         self.mask, self.response = self.mask[rows], self.response[rows]
         self.step, self.token = self.step[rows], self.token[rows]

@@ -163,13 +163,19 @@ def generate(
     try:
         if len(prompt_ids):
             blocks = _blocks(model, prompt_ids, variants)
+            fixed = device.type == "cuda" and _by_mask(model, blocks[0].tokens, max_new)
             with packed(model):
-                Rows(model, blocks, samples, sampling.cache_tokens, max_new, draw).run()
+                Rows(model, blocks, samples, sampling.cache_tokens, max_new, draw, fixed).run()
     finally:
         model.train(was_training)
     tokens, lengths = tokens.cpu(), lengths.cpu()
     flat = [row[:length].clone() for row, length in zip(tokens, lengths, strict=True)]
     return [flat[i * samples : (i + 1) * samples] for i in range(len(prompt_ids))]
+
+
+def _by_mask(model: Any, prompt: int, new: int) -> bool:
+    """Whether the model goes by mask and positions for as long as that."""
+    return tree_is_exact(model, Layout(prompt, 1, 1, 1, new))
 
 
 def _blocks(model: Any, prompts: Sequence[torch.Tensor], variants: int) -> list[Block]:
