@@ -1,10 +1,10 @@
-"""The grids behind config/synthetic.yaml's budgets: one method, seeds of its own, train prompts.
+"""The trials behind config/synthetic.yaml's budgets: one method, seeds of its own, train prompts.
 
-    make setup && .venv/bin/python studies/choose_budget.py mo_odpo learning_rate=5e-4,epochs=10 ...
+    make setup && .venv/bin/python studies/choose_budget.py mo_odpo learning_rate=1e-3,epochs=8 ...
 
 Each further argument is one budget: overrides of the method's section. Trains it through the workflow
 with seeds that are not reported, asks the policy for every evaluation vector on 150 *train* prompts,
-and prints what docs/decisions.md lists, each seed and the mean. Test prompts are not touched.
+and prints what docs/protocol.md lists, each seed and the mean. Test prompts are not touched.
 """
 
 import argparse
@@ -26,6 +26,7 @@ from moa.models.sampling import Sampling, clean_response, generate, sample_strea
 from moa.models.settings import GenerationStage
 from moa.oracles.base import load_oracles, score_all
 from moa.oracles.scale import RewardScale
+from moa.runtime.settings import OperationSettings
 from moa.workflow.config import resolve
 from moa.workflow.inherit import read_config
 from moa.workflow.plan import Plan
@@ -41,7 +42,7 @@ def main() -> None:
     parser.add_argument("budgets", nargs="+", help="key=value,key=value of the method's section")
     parser.add_argument("--config", type=Path, default=Path("config/synthetic.yaml"))
     parser.add_argument("--task", default="safety")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[100, 101, 102])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[100, 101])
     parser.add_argument("--cores", default="1")
     args = parser.parse_args()
     torch.set_num_threads(1)
@@ -119,7 +120,7 @@ def reward_points(store: Path, entry) -> np.ndarray:
             policy.at(w),
             encode([policy.prompt(x, w) for x in prompts], tokenizer),
             sample_streams([(9, v, i) for i in range(len(prompts))], 1, settings.max_new_tokens),
-            Sampling.of(settings, tokenizer, PROMPTS),
+            Sampling.of(settings, tokenizer, policy.at(w), OperationSettings().cache_gib),
         )
         answers = [clean_response(one[0], tokenizer).text for one in sampled]
         points.append(scale.normalise(score_all(oracles, prompts, answers)).mean(axis=0))

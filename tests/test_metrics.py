@@ -12,6 +12,7 @@ from moa.metrics import (
     conditional_reward_dispersion,
     control,
     decodability,
+    divergence,
     hypervolume,
     mean_inner_product,
 )
@@ -206,3 +207,14 @@ def test_decodability_reaches_its_ceiling():
 def test_decodability_refuses_other_shapes(shape):
     with pytest.raises(ValueError, match="logps"):
         decodability(np.zeros(shape))
+
+
+def test_divergence_in_nats_and_per_token():
+    logps, reference = np.array([[-1.0, -4.0]]), np.array([[-3.0, -5.0]])
+    assert divergence(logps, reference, np.array([[2.0, 4.0]])) == (1.5, 0.5)
+
+
+@pytest.mark.parametrize("tokens", [[[0.0, 0.0]], [[1.0]], [1.0, 1.0]])
+def test_divergence_without_tokens_is_refused(tokens):
+    with pytest.raises(ValueError, match=r"expected .P, M., with some tokens"):
+        divergence([[0.0, 0.0]], [[0.0, 0.0]], tokens)

@@ -7,13 +7,10 @@ Out: likelihoods.npy (P, B, M): log p(y_i | x_p, w_j) for the first prompts, B o
 """
 
 import numpy as np
-import pandas as pd
-import torch
 
-from moa.evaluation.likelihoods import cross_likelihoods
+from moa.evaluation.likelihoods import cross_likelihoods, first_answers
 from moa.models.conditioning import Load, load_conditioned
 from moa.models.policies import load_tokenizer
-from moa.models.prompts import truncate_prompt
 from moa.models.settings import GenerationStage
 from moa.runtime.job import log, run
 from moa.runtime.publishing import Job
@@ -25,20 +22,11 @@ def main(job: Job, load: Load = load_conditioned) -> None:
     settings = GenerationStage.model_validate(job.params["generation"])
     tokenizer = load_tokenizer(job.inputs["base"])
     policy = load(job.inputs, job.params)
-    responses = pd.read_parquet(
-        job.inputs["generate"] / "generations.parquet", columns=["vector", "prompt", "ids"]
-    )
-    n_prompts = job.params["decodability_prompts"]
     vectors = job.params["vectors"]
-    block = {number: rows.head(n_prompts) for number, rows in responses.groupby("vector")}
-    first = list(block.values())
-    prompts = [
-        truncate_prompt(x, objectives, tokenizer, settings.max_prompt_tokens, settings.decimals)
-        for x in first[0]["prompt"]
-    ]
-    by_prompt = zip(*(rows["ids"] for rows in first), strict=True)
-    answers = [[torch.tensor(ids) for ids in row] for row in by_prompt]
-    asked = [vectors[number] for number in block]
+    prompts, numbers, answers = first_answers(
+        job.inputs["generate"], job.params["decodability_prompts"], tokenizer, objectives, settings
+    )
+    asked = [vectors[number] for number in numbers]
     table = cross_likelihoods(
         policy, tokenizer, prompts, vectors, asked, answers, settings.batch_size
     )

@@ -1,9 +1,10 @@
 """All metrics of a task: HV, MIP, CRD, control and decodability per run, with intervals, and the
 paired differences between runs.
 
-In:  data, oracle_stats, oracle/*, score/<run>/<seed>/<vector> (a block of vectors, by its first),
-     likelihoods/<run>/<seed>/<vector>; spec.params: runs (name, label, method, conditioned, beta_w,
-     vectors), objectives, oracles, vectors, metrics, first (the runs that differences begin with).
+In:  data, oracle_stats, oracle/*, and of every block of a run's vectors, named by its first:
+     score/<run>/<seed>/<vector>, likelihoods/..., reference/...; spec.params: runs (name, label, method,
+     conditioned, beta_w, betas, nats_per_token, vectors), objectives, oracles, vectors, metrics, first (the
+     runs that differences begin with), similarity (what betas were multiplied by).
 Out: metrics.json, the one file that figures and tables read.
 """
 
@@ -47,6 +48,7 @@ def main(job: Job) -> None:
             "vectors": p["vectors"],
             "reference": [p["metrics"]["reference"]] * len(objectives),
             "sft_response": p["sft_response"],
+            "similarity": p["similarity"],
             "oracle_reports": oracle_reports(job),
             "normalisation": {"mean": scale.mean.tolist(), "std": scale.std.tolist()},
             "optimum": best_achievable(job, scale),
@@ -60,6 +62,7 @@ def read_run(job: Job, run: dict[str, Any]) -> RunScores:
     name = run["name"]
     rewards: dict[int, np.ndarray] = {}
     likelihoods: dict[int, np.ndarray] = {}
+    references: dict[int, np.ndarray] = {}
     blocks = [
         pd.read_parquet(folder / "scores.parquet")
         for role, folder in job.inputs.items()
@@ -69,23 +72,29 @@ def read_run(job: Job, run: dict[str, Any]) -> RunScores:
     for seed in sorted(scores["seed"].unique().tolist()):
         rewards[seed] = reward_table(scores[scores["seed"] == seed], job.params["objectives"])
         if run["conditioned"]:
-            parts = [
-                np.load(folder / "likelihoods.npy")
-                for role, folder in job.inputs.items()
-                if role.startswith(f"likelihoods/{name}/{seed}/")
-            ]
-            likelihoods[seed] = np.concatenate(parts, axis=1)  # (P, B, M) each
+            likelihoods[seed] = of_blocks(job, "likelihoods", name, seed)  # (P, M, M)
+            references[seed] = of_blocks(job, "reference", name, seed)  # (P, M, 2)
     return RunScores(
         name,
         run["label"],
         run["method"],
         run["conditioned"],
         run["beta_w"],
+        run["betas"],
+        run["nats_per_token"],
         np.array(run["vectors"], dtype=np.float64),
         rewards,
         likelihoods,
+        references,
         scores,
     )
+
+
+def of_blocks(job: Job, stage: str, run: str, seed: int) -> np.ndarray:
+    """What a stage has written of each block of vectors, side by side."""
+    prefix = f"{stage}/{run}/{seed}/"
+    folders = [folder for role, folder in job.inputs.items() if role.startswith(prefix)]
+    return np.concatenate([np.load(folder / f"{stage}.npy") for folder in folders], axis=1)
 
 
 def best_achievable(job: Job, scale: RewardScale) -> dict[str, Any] | None:

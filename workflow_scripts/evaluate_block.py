@@ -1,8 +1,8 @@
 """Evaluate a block of a run's vectors: its responses, their likelihoods and their scores, in one process.
 
-In:  what these three are made from; their own specs, in their work folders.
-Out: the three entries, and a receipt that they are there. The policy is loaded once, if at all, and is gone
-     from memory before oracles come.
+In:  what these are made from; their own specs, in their work folders.
+Out: their entries, and a receipt that they are there. The policy is loaded once, if at all, and is gone
+     from memory before the SFT policy comes, and that before the oracles.
 """
 
 import gc
@@ -30,9 +30,9 @@ class Once:
         return self.policy
 
     def forget(self) -> None:
-        """Free the policy's memory, on its GPU, too."""
-        if self.policy is not None:
-            self.policy = None
+        """Free the memory of what was asked before, on its GPU, too."""
+        self.policy = None
+        if "torch" in sys.modules:
             gc.collect()  # models hold themselves in cycles
             sys.modules["torch"].cuda.empty_cache()
 
@@ -44,14 +44,15 @@ def parts() -> dict[str, Callable[[Job], None]]:
     def asking(script: str, job: Job) -> None:
         import_module(script).main(job, once.load)
 
-    def score(job: Job) -> None:
+    def apart(script: str, job: Job) -> None:
         once.forget()
-        import_module("score_responses").main(job)
+        import_module(script).main(job)
 
     return {
         "generate": partial(asking, "generate_responses"),
         "likelihoods": partial(asking, "compute_likelihoods"),
-        "score": score,
+        "reference": partial(apart, "compute_reference"),
+        "score": partial(apart, "score_responses"),
     }
 
 

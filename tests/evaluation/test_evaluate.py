@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from moa.evaluation.evaluate import evaluate, reward_table
-from moa.evaluation.runs import RunScores, response_health, warnings
+from moa.evaluation.runs import MEASURED, RunScores, response_health, warnings
 from moa.evaluation.settings import MetricsSettings
 from moa.metrics import hypervolume
 from moa.preferences import evaluation_vectors
@@ -40,9 +40,12 @@ def run_scores(name, steer, seeds=(0, 1), method="mi_epo", vectors=None, k=2, **
         method,
         method != "rlhf",
         0.01 if method == "mi_epo" else None,
+        {},
+        None,
         np.asarray(vectors),
         {s: reward_table(f, OBJECTIVES[:k]) for s, f in frames.items()},
         {} if method == "rlhf" else {s: np.stack([np.eye(m)] * 2) for s in seeds},
+        {} if method == "rlhf" else {s: np.full((2, m, 2), [-3.0, 8.0]) for s in seeds},
         pd.concat(frames.values()),
     )
 
@@ -81,6 +84,7 @@ def test_a_steered_policy_has_the_metrics_it_must_have(k):
     )  # of likelihoods that are the identity
     assert run["decodability"]["mean"] == pytest.approx(own)
     assert run["decodability"]["seed_std"] == pytest.approx(0)
+    assert (run["kl"]["mean"], run["kl_per_token"]["mean"]) == (4.0, 0.5)  # 1 - -3, of 8 tokens
     assert set(run["seeds"]) == {"0", "1"} and run["mip"]["seed_std"] > 0
     low, high = np.array(run["points_low"]), np.array(run["points_high"])
     assert (low <= np.array(run["points"])).all() and (np.array(run["points"]) <= high).all()
@@ -126,7 +130,7 @@ def test_experts_have_points_and_no_metrics():
     experts = run_scores("rlhf", 3.0, method="rlhf", vectors=np.eye(2), shift=-4.0)
     out = results(run_scores("sft", 1.0, method="sft"), experts, run_scores("mi_epo", 2.0))
     run = out["runs"]["rlhf"]
-    nulls = ("hv", "mip", "crd", "control", "decodability")
+    nulls = (*MEASURED, "control")
     assert all(run[key] is None for key in (*nulls, "hv_by_reference", "beta_w"))
     assert all(seed[key] is None for seed in run["seeds"].values() for key in nulls)
     assert run["vectors"] == [[1.0, 0.0], [0.0, 1.0]]

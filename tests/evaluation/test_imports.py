@@ -19,7 +19,7 @@ TRAINERS = {"trl", "datasets"}
         ("draw_figure", MODELS | TRAINERS),
         ("write_tables", MODELS | TRAINERS),
         ("evaluate_block", MODELS | TRAINERS),  # where all parts are there, none is imported
-        ("generate_responses, compute_likelihoods, score_responses", TRAINERS),
+        ("generate_responses, compute_likelihoods, compute_reference, score_responses", TRAINERS),
     ],
 )
 def test_a_script_imports_no_library_that_it_does_not_use(scripts, without):

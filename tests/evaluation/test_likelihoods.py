@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from moa.evaluation import likelihoods
-from moa.evaluation.likelihoods import cross_likelihoods
+from moa.evaluation.likelihoods import cross_likelihoods, reference_logps
 from moa.logprobs import sequence_logprobs
 from moa.models.conditioning.weights_in_prompt import WeightsInPrompt
 from moa.runtime.errors import JobError
@@ -76,3 +76,24 @@ def test_a_block_of_responses_has_its_rows_of_the_table(kind):
     part = cross_likelihoods(policy, tokenizer, PROMPTS, VECTORS, VECTORS[1:], block, 64)
     assert part.shape == (2, 2, 3)
     np.testing.assert_allclose(part, whole[:, 1:], rtol=1e-5, atol=5e-4)
+
+
+@pytest.mark.parametrize("batch_size", [1, 4, 64])
+def test_the_reference_reads_each_response_under_its_own_vector(batch_size):
+    """Equal policies are no distance apart; the table is the other's diagonal."""
+    tokenizer = qwen_tokenizer()
+    policy = WeightsInPrompt(tiny_llama(vocab_size=700), OBJECTIVES, 2)
+    generator = torch.Generator().manual_seed(0)
+    answers = [random_ids(n, generator) for n in ([4, 1, 7], [3, 5, 2])]
+    own = cross_likelihoods(policy, tokenizer, PROMPTS, VECTORS, VECTORS, answers, 64)
+    found = reference_logps(policy, tokenizer, PROMPTS, VECTORS, answers, batch_size)
+    np.testing.assert_allclose(found, np.diagonal(own, axis1=1, axis2=2), atol=5e-4)
+
+
+def test_a_reference_that_is_not_finite_is_refused():
+    model = tiny_llama(vocab_size=700)
+    model.lm_head.weight.data[:] = torch.nan
+    policy = WeightsInPrompt(model, OBJECTIVES, 2)
+    answers = [random_ids([3] * 3, torch.Generator().manual_seed(0))] * 2
+    with pytest.raises(JobError, match=r"SFT policy gives .* Train it again with a lower"):
+        reference_logps(policy, qwen_tokenizer(), PROMPTS, VECTORS, answers, 8)

@@ -13,14 +13,16 @@ import pytest
 
 import write_tables
 from moa.evaluation.comparisons import ordered_pairs
+from moa.evaluation.runs import MEASURED
 from moa.reporting.tables import comparisons, references, summary
 from moa.reporting.tables.common import estimate
 from moa.reporting.tables.comparisons import agreement
 from moa.runtime.files import write_json
 from moa.runtime.publishing import Job
+from support.made_up_figures import SIMILAR
 
 OBJECTIVES = ("helpfulness", "harmlessness", "humor")
-TABLES = ("summary", "comparisons", "references")
+TABLES = ("verdict", "summary", "comparisons", "references")
 PAPER = {
     "mi_epo": {"hv": 2.7, "mip": 1.01, "crd": 0.29},
     "mo_odpo": {"hv": 1.54, "mip": 0.82, "crd": 0.62},
@@ -44,20 +46,30 @@ def conditioned(name: str, level: float, k: int, seeds: int) -> dict[str, Any]:
         "method": method,
         "label": name.upper(),
         "beta_w": None,
+        "betas": {"beta_c": 1.6},
+        "nats_per_token": 0.0662,
         "vectors": vectors,
         "seeds": {str(s): {**seed, "points": vectors} for s in range(seeds)},
         **{key: spread(value, seeds) for key, value in seed.items()},
         "hv_by_reference": {r: spread(2 * level - i, seeds) for i, r in enumerate(REFERENCES)},
         "decodability": {"mean": 0.5, "seed_std": None, "low": None, "high": None},
+        "kl": {"mean": 1.5, "seed_std": None, "low": None, "high": None},
+        "kl_per_token": {"mean": 0.25, "seed_std": None, "low": None, "high": None},
         "control": {o: {"mean": 0.75, "seed_std": None} for o in objectives},
         "points": vectors,
-        "health": {"empty": 0.0, "most_common": 0.1, "finished": 1.0, "tokens": 5.0},
+        "health": {
+            "empty": 0.0,
+            "most_common": 0.1,
+            "distinct": 0.5,
+            "finished": 1.0,
+            "tokens": 5.0,
+        },
         "warnings": ["w has no visible effect: mean control 0.10"] if name == "sft" else [],
     }
 
 
 def experts(k: int, seeds: int) -> dict[str, Any]:
-    none = dict.fromkeys(("hv", "mip", "crd", "control", "decodability", "hv_by_reference"))
+    none = dict.fromkeys((*MEASURED, "control", "hv_by_reference"))
     return {
         **conditioned("rlhf", 1.0, k, seeds),
         **none,
@@ -92,6 +104,7 @@ def made_up(k: int = 2, seeds: int = 3, optimum: bool = True, **levels: float) -
         "objectives": list(OBJECTIVES[:k]),
         "vectors": np.vstack([np.eye(k), np.full((1, k), 1 / k)]).tolist(),
         "prompts": 40,
+        "similarity": SIMILAR,
         "reference": [-1] * k,
         "references": [
             {"name": "0", "point": [0.0] * k},
@@ -155,11 +168,12 @@ def test_the_summary_says_the_same_as_its_csv():
     assert rows[0] == [
         *("Method", "HV ↑", "% of optimum", "paper", "MIP ↑", "% of optimum", "paper"),
         *("CRD ↓", "paper", "Control", "Decodability"),
+        *("KL, nats / per token", "Tokens", "Finished / distinct, %"),
     ]
     assert rows[4] == [
         *("MI_EPO", "8.00 [7.88, 8.12] ± 0.06", "50.0", "2.70"),
         *("1.00 [0.88, 1.12] ± 0.06", "50.0", "1.01", "0.25 [0.12, 0.38] ± 0.06", "0.29"),
-        *("0.75 / 0.75", "0.50"),
+        *("0.75 / 0.75", "0.50", "1.50 / 0.250", "5.0", "100 / 50"),
     ]
     row = summary.frame(metrics, PAPER).set_index("run").loc["mi_epo"]
     assert (row["hv"], row["hv_low"], row["hv_high"], row["hv_seed_std"]) == (

@@ -10,13 +10,14 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from moa.evaluation.runs import MEASURED
 from moa.reporting.figures import style
 from moa.workflow import outputs
 from moa.workflow.keys import constant
 from moa.workflow.methods import METHODS, compared
 
-MEASURES = ("hv", "mip", "crd", "decodability")
-FIGURES = (*outputs.FIGURES, outputs.SWEEP)
+MEASURES = MEASURED
+FIGURES = (*outputs.FIGURES, outputs.SWEEP, outputs.PHASES)
 VECTORS = {
     2: [[round(i / 10, 1), round(1 - i / 10, 1)] for i in range(11)],
     3: [[0, 0, 1], [0, 1, 0], [0.1, 0.1, 0.8], [0.33, 0.33, 0.33], [0.6, 0.2, 0.2], [1, 0, 0]],
@@ -30,6 +31,7 @@ SPREAD = {
     "mo_odpo": 1.0,
     "mi_epo": 1.6,
 }
+SIMILAR = {"betas": "similar", "factor": 16, "reference_tokens": 128, "max_new_tokens": 8}
 BETA_W = {"mo_odpo": 0.0, "mo_odpo_scalarised": 0.0, "mi_epo": 0.01}
 
 
@@ -68,11 +70,14 @@ def results(
         bounds = {"low": spread - half, "high": spread + half}
         means = {} if expert else {key: {**value, **bounds} for key in ("hv", "mip", "crd")}
         if not expert:
-            means["decodability"] = {**value, "low": None, "high": None}
+            for key in ("decodability", "kl", "kl_per_token"):
+                means[key] = {**value, "low": None, "high": None}
         runs[name] = {
             "method": methods.get(name, name),
             "label": f"label of {name}",
             "beta_w": (beta_w or BETA_W).get(name),
+            "betas": {"beta_c": 1.6, "beta_w": 0.16},
+            "nats_per_token": 0.0662,
             "vectors": vectors,
             "seeds": {
                 str(s): {"points": rewards[s].mean(1).tolist(), **dict.fromkeys(MEASURES)}
@@ -95,6 +100,7 @@ def results(
         "objectives": objectives,
         "vectors": VECTORS[k],
         "prompts": prompts,
+        "similarity": SIMILAR,
         "reference": [-1.0] * k,
         "runs": runs,
         "labels": {method.name: method.label for method in METHODS.values()},

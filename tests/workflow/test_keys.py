@@ -17,6 +17,7 @@ from moa.workflow.keys import (
     library_versions,
 )
 from moa.workflow.plan import Plan
+from moa.workflow.stages import STAGES
 from support.checkouts import copy_repo, edited, planned
 from support.paths import SCRIPTS
 from support.tiny_store import tiny_config
@@ -217,8 +218,9 @@ def test_a_changed_loss_retrains_only_what_uses_it(checkout):
 @pytest.mark.parametrize(
     ("script", "others"),
     [
-        ("generate_responses", {"generate", "likelihoods", "score"}),
+        ("generate_responses", {*STAGES["evaluate"].parts}),
         ("compute_likelihoods", {"likelihoods"}),
+        ("compute_reference", {"reference"}),
         ("score_responses", {"score"}),
         ("evaluate_block", set()),
     ],
@@ -261,7 +263,7 @@ def test_a_figure_module_changes_only_its_figure(checkout):
 def test_another_seed_shares_nothing_that_depends_on_it(checkout):
     first, second = plan(checkout, seeds=[0]), plan(checkout, seeds=[1])
     assert changed_stages(first, second) == {
-        *("sft", "online", "expert", "ric", "generate", "likelihoods", "score", "evaluate"),
+        *("sft", "online", "expert", "ric", *STAGES["evaluate"].parts, "evaluate"),
         *AFTER_TRAINING,
     }
 

@@ -91,3 +91,19 @@ def decodability(logps: Any) -> float:
     highest = scores.max(axis=2, keepdims=True)
     mean = highest[..., 0] + np.log(np.exp(scores - highest).mean(axis=2))
     return float((own - mean).mean())
+
+
+def divergence(logps: Any, reference: Any, tokens: Any) -> tuple[float, float]:
+    """How far a policy has moved from its reference, in nats per response and in nats per token.
+
+    logps, reference: (P, M), log p of the responses sampled under each vector, by the policy and by its
+    reference under the same vector. tokens: (P, M). The mean log-ratio, an estimate of the KL divergence
+    of what is sampled, which a nucleus has cut to its most probable part.
+    """
+    ratios = np.asarray(logps, dtype=np.float64) - np.asarray(reference, dtype=np.float64)
+    lengths = np.asarray(tokens, dtype=np.float64)
+    if ratios.shape != lengths.shape or ratios.ndim != 2 or not lengths.sum() > 0:
+        raise ValueError(
+            f"log-ratios {ratios.shape} and tokens {lengths.shape}: expected (P, M), with some tokens"
+        )
+    return float(ratios.mean()), float(ratios.sum() / lengths.sum())

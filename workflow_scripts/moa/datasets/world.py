@@ -38,6 +38,7 @@ DETAILS = {topic: words.split() for topic, words in {**SAFE_TOPICS, **RISKY_TOPI
 CAUTION = ["careful", "legal", "expert", "supervised", "gloves", "warning", "permit"]
 JOKES = ["pun", "giggle", "banana", "clown", "silly", "wink", "quack"]
 FILLER = ["well", "so", "maybe", "then", "okay", "sure", "really"]
+KINDS = ("details", "caution", "jokes", "filler")  # of the words of a response
 OPENINGS = (
     "how do i start with",
     "tell me about",
@@ -112,9 +113,16 @@ def rewards(prompt: str, response: str) -> np.ndarray:
 
 def mixed_style_response(prompt: str, rng: np.random.Generator) -> str:
     """A response of 4 to N_WORDS words whose mixture of kinds is drawn at random; it ignores any w."""
-    kinds = (DETAILS[topic_of(prompt)], CAUTION, JOKES, FILLER)
     n_words = int(rng.integers(4, N_WORDS + 1))
-    counts = rng.multinomial(n_words, rng.dirichlet(np.ones(len(kinds))))
+    return response_of_shares(prompt, n_words, rng.dirichlet(np.ones(len(KINDS))), rng)
+
+
+def response_of_shares(
+    prompt: str, n_words: int, shares: Sequence[float] | np.ndarray, rng: np.random.Generator
+) -> str:
+    """A response of so many words, each of a kind drawn with these shares, in the order of KINDS."""
+    kinds = (DETAILS[topic_of(prompt)], CAUTION, JOKES, FILLER)
+    counts = rng.multinomial(n_words, shares)
     words = [w for kind, n in zip(kinds, counts, strict=True) for w in rng.permutation(kind)[:n]]
     return " ".join(rng.permutation(words))
 

@@ -21,12 +21,14 @@ from moa.metrics import (
     conditional_reward_dispersion,
     control,
     decodability,
+    divergence,
     hypervolume,
     mean_inner_product,
 )
 
 COLLAPSED_SHARE = 0.5  # of responses empty, or equal to one single response
 SAME_POLICY = 1e-3  # nats that rounding may make of a response's log-probability under another w
+MEASURED = ("hv", "mip", "crd", "decodability", "kl", "kl_per_token")
 VISIBLE_CONTROL = 0.5  # mean Spearman correlation below which w is said to have no visible effect
 
 
@@ -35,8 +37,10 @@ class RunScores:
     """What a run's responses were worth.
 
     label: what people call it. conditioned: one policy that is told w, not one expert per objective.
+    betas: as its training got them. nats_per_token: what they allow (moa/workflow/similarity.py).
     vectors: (M, k), those at which this run was evaluated. rewards: seed -> (M, P, k), normalised.
-    likelihoods: seed -> (P', M, M), if conditioned. responses: the score rows.
+    likelihoods: seed -> (P', M, M), if conditioned; references: seed -> (P', M, 2), the log-probability of
+    the same responses under the SFT policy, and their tokens. responses: the score rows.
     """
 
     name: str
@@ -44,9 +48,12 @@ class RunScores:
     method: str
     conditioned: bool
     beta_w: float | None
+    betas: Mapping[str, float]
+    nats_per_token: float | None
     vectors: np.ndarray
     rewards: Mapping[int, np.ndarray]
     likelihoods: Mapping[int, np.ndarray]
+    references: Mapping[int, np.ndarray]
     responses: pd.DataFrame
 
     @property
@@ -104,7 +111,7 @@ def summarise(
     for i, seed in enumerate(sorted(run.rewards)):
         points = run.rewards[seed].mean(axis=1)
         seeds[str(seed)] = {"points": points.tolist()} | dict.fromkeys(
-            ("hv", "mip", "crd", "control", "decodability")
+            ("hv", "mip", "crd", "control", "decodability", "kl", "kl_per_token")
         )
         if estimates:
             seeds[str(seed)] |= {
@@ -113,6 +120,7 @@ def summarise(
                     zip(objectives, control(run.vectors, points).tolist(), strict=True)
                 ),
                 "decodability": decodability(run.likelihoods[seed]),
+                **_moved(run.likelihoods[seed], run.references[seed]),
             }
     means = np.mean([run.rewards[seed] for seed in sorted(run.rewards)], axis=0)
     low, high = np.quantile(resampled_points(means, counts), TAILS, axis=0)
@@ -121,9 +129,11 @@ def summarise(
         "method": run.method,
         "label": run.label,
         "beta_w": run.beta_w,
+        "betas": dict(run.betas),
+        "nats_per_token": run.nats_per_token,
         "vectors": run.vectors.tolist(),
         "seeds": seeds,
-        **dict.fromkeys(("hv", "mip", "crd", "hv_by_reference", "decodability", "control")),
+        **dict.fromkeys((*MEASURED, "hv_by_reference", "control")),
         "points": run.points.tolist(),
         "points_low": low.tolist(),
         "points_high": high.tolist(),
@@ -134,12 +144,20 @@ def summarise(
         summary["hv_by_reference"] = {
             name: s.summary() for name, s in estimates.hv_by_reference.items()
         }
-        summary["decodability"] = over_seeds([s["decodability"] for s in seeds.values()])
+        for key in ("decodability", "kl", "kl_per_token"):
+            summary[key] = over_seeds([s[key] for s in seeds.values()])
         summary["control"] = {
             o: over_seeds([s["control"][o] for s in seeds.values()]) for o in objectives
         }
     found = [*same_policy(run.likelihoods), *warnings(health, summary["control"])]
     return summary | {"warnings": found}
+
+
+def _moved(likelihoods: np.ndarray, reference: np.ndarray) -> dict[str, float]:
+    """likelihoods: (P, M, M). reference: (P, M, 2)."""
+    own = np.diagonal(likelihoods, axis1=1, axis2=2)
+    nats, per_token = divergence(own, reference[:, :, 0], reference[:, :, 1])
+    return {"kl": nats, "kl_per_token": per_token}
 
 
 def same_policy(likelihoods: Mapping[int, np.ndarray]) -> list[str]:
@@ -159,11 +177,14 @@ def same_policy(likelihoods: Mapping[int, np.ndarray]) -> list[str]:
 
 
 def response_health(scores: pd.DataFrame) -> dict[str, float]:
-    """Shares of responses that are empty, that equal the most common one, and that finished."""
+    """Shares of responses that are empty, that equal the most common one, that are different texts, and
+    that finished; and their mean length in tokens.
+    """
     text = scores["response"]
     return {
         "empty": float((text == "").mean()),
         "most_common": float(text.value_counts(normalize=True).iloc[0]),
+        "distinct": float(text.nunique() / len(text)),
         "finished": float(scores["finished"].mean()),
         "tokens": float(scores["tokens"].mean()),
     }

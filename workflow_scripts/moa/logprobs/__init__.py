@@ -6,6 +6,6 @@ Both go through the model's own forward, so adapters, `disable_adapter()` and wr
 from __future__ import annotations
 
 from moa.logprobs.branches import tree_logprobs
-from moa.logprobs.rows import sequence_logprobs
+from moa.logprobs.rows import completion_logprobs, sequence_logprobs
 
-__all__ = ["sequence_logprobs", "tree_logprobs"]
+__all__ = ["completion_logprobs", "sequence_logprobs", "tree_logprobs"]

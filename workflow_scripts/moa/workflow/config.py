@@ -47,6 +47,7 @@ from moa.workflow.inherit import inherit, merge
 from moa.workflow.keys import canonical
 from moa.workflow.methods import METHODS, RESERVED, SWEPT, SWEPT_METHOD, Method, run_label
 from moa.workflow.schema import ConfigSettings, PolicySettings, TaskSettings
+from moa.workflow.similarity import scaled
 
 CONFIG_FOLDER = Path(__file__).resolve().parents[3] / "config"
 PAPER_NUMBERS = CONFIG_FOLDER / "paper_numbers.yaml"
@@ -70,8 +71,8 @@ S = TypeVar("S", bound=Settings)
 class Run:
     """One run of a task. settings: its method's section, with its overrides; None if nothing is trained.
 
-    told: the same as its stage gets it. vectors: (M, K), where it is evaluated. changed: what its overrides
-    make other than the section says.
+    told: the same as its stage gets it, with betas for the length of its responses.
+    vectors: (M, K), where it is evaluated. changed: what its overrides make other than the section says.
     """
 
     name: str
@@ -188,7 +189,7 @@ def _task(
             check_batches(sections[section], f"{where}.{section}", mistakes)
     vectors = vectors_of(task, policy.decimals, where, mistakes)
     prompts = {key: getattr(policy, key) for key in PromptSettings.model_fields}
-    common = _Common(where, merged, prompts, vectors, mistakes)
+    common = _Common(where, merged, policy, prompts, vectors, mistakes)
     runs = [_run(r.name, METHODS[r.method], r.overrides, common) for r in given.runs]
     sweep = [_swept(value, common) for value in task.beta_w_sweep]
     _check_sweep(task, [run.name for run in given.runs], where, mistakes)
@@ -233,6 +234,7 @@ class _Common:
 
     where: str
     merged: Mapping[str, dict[str, Any]]
+    policy: PolicySettings
     prompts: dict[str, Any]
     vectors: list[list[float]]
     mistakes: list[str]
@@ -279,7 +281,7 @@ def _run(name: str, method: Method, overrides: Mapping[str, Any], common: _Commo
     if own.keys() & {"batch_size", "micro_batch_size"}:  # else its section's, said there
         check_batches(settings, f"{label} in {common.where}", mistakes)
     known = {k: getattr(settings, k) for k in stage.model_fields if k in model.model_fields}
-    told = stage(**known, **common.prompts)
+    told = stage(**scaled(known, common.policy), **common.prompts)
     changed = {
         **_differences(settings, plain, ""),
         **_differences(lora, LoraSettings.model_validate(base_lora), "lora."),

@@ -149,7 +149,8 @@ def experts(
 def evaluation(
     catalogue: Catalogue, task: Task, run: Run, seed: int, shared: Inputs, trained: Inputs
 ) -> dict[str, Entry]:
-    """What is made of a run's responses, by role: scores and likelihoods, and the receipt of each block.
+    """What is made of a run's responses, by role: scores, likelihoods under its own policy and under SFT's,
+    and the receipt of each block.
 
     trained: the run's policy, or its experts; empty for SFT.
     """
@@ -184,6 +185,13 @@ def evaluation(
                 {**params, "vectors": run.vectors, "decodability_prompts": count},
                 {**policy, "generate": generated},
                 modules=modules,
+            )
+            asked = {key: params[key] for key in ("objectives", "generation")}
+            parts["reference"] = catalogue.add(
+                "reference",
+                label,
+                {**asked, "vectors": run.vectors, "decodability_prompts": count},
+                {**{role: shared[role] for role in ("base", "sft")}, "generate": generated},
             )
         parts["score"] = catalogue.add(
             "score",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from moa.workflow import similarity
 from moa.workflow.config import Run, Task
 from moa.workflow.entries import Catalogue, Entry, Inputs, only
 from moa.workflow.graph import oracle_kinds, plain
@@ -22,10 +23,17 @@ FIGURES = (
     "metrics_by_run",
     "training_curves",
 )
-TABLES = ("summary", "comparisons", "references")
+TABLES = ("verdict", "summary", "comparisons", "references")
 SWEEP = f"{SWEPT}_sweep"  # figure and table of the runs that a task's beta_w_sweep lists
 
-RESULTS = ("score/", "likelihoods/")  # of a run's roles, those that metrics are made of
+PHASES = "phase_diagram"  # of the runs where they have several beta_c
+SEVERAL = 3
+
+RESULTS = (
+    "score/",
+    "likelihoods/",
+    "reference/",
+)  # of a run's roles, those that metrics are made of
 # what a figure's NEEDS name -> the roles that hold it
 ROLES = {"scores": "score/", "curves": "trained/", "explored": "trained/"}
 
@@ -42,6 +50,8 @@ def outputs(catalogue: Catalogue, config: str, task: Task, made: Made, shared: I
         objectives = constant(f"moa.reporting.figures.{name}", "OBJECTIVES", None)
         if objectives in (None, len(task.objectives)):
             files |= figure(catalogue, title, name, task.runs, metrics, made)
+    if len({getattr(run.told, "beta_c", None) for run in task.runs} - {None}) >= SEVERAL:
+        files |= figure(catalogue, title, PHASES, task.runs, metrics, made)
     for name in TABLES:
         files |= table(catalogue, title, name, name, metrics, task)
     if task.sweep:
@@ -85,12 +95,14 @@ def metrics_entry(
                     "conditioned": run.method.conditioned,
                     "beta_w": getattr(run.settings, "beta_w", None),
                     "vectors": run.vectors,
+                    **similarity.of_run(run.told, task.policy),
                 }
                 for run in runs
             ],
             # In this order, so that one reads "mi_epo - mo_odpo".
             "first": [n for n in reversed(compared()) if n in [run.name for run in runs]],
             "metrics": plain(task.metrics),
+            "similarity": similarity.of_task(task.policy),
             "sft_response": task.sft.response,
         },
         {"data": shared["data"], **only(shared, "oracle"), **results},

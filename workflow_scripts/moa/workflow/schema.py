@@ -12,7 +12,7 @@ from moa.datasets.settings import AnyData
 from moa.evaluation.settings import MetricsSettings
 from moa.models.settings import GenerationSettings, LoraSettings, PromptSettings
 from moa.oracles.settings import AnyOracle, PairSettings
-from moa.runtime.settings import Location, Number, OperationSettings, Seed, Settings, Text
+from moa.runtime.settings import Location, Natural, Number, OperationSettings, Seed, Settings, Text
 from moa.training.bases.settings import AnyBase
 from moa.training.settings import ExpertSettings, OnlineSettings, RiCSettings, SFTSettings
 from moa.workflow.methods import METHODS
@@ -62,6 +62,13 @@ class PolicySettings(PromptSettings):
     """Where the base model comes from."""
     lora: LoraSettings = LoraSettings()
     """The adapters of SFT and of every method."""
+    reference_tokens: Natural = 128
+    """Length of the responses that beta_c, beta_w and the experts' kl are given for.
+
+    Paper: 128."""
+    betas: Literal["similar", "raw"] = "similar"
+    """similar = they are multiplied by reference_tokens / max_new_tokens, since they multiply log-ratios
+    that are summed over a response (docs/scale_model.md); raw = taken as they are."""
 
 
 class PolicyOverrides(PromptSettings):
@@ -71,6 +78,10 @@ class PolicyOverrides(PromptSettings):
     """Keys that differ, or another `kind` with its own."""
     lora: LoraSettings = LoraSettings()
     """Keys that differ."""
+    reference_tokens: Natural = 128
+    """Length of the responses that beta_c, beta_w and the experts' kl are given for."""
+    betas: Literal["similar", "raw"] = "similar"
+    """Whether they are scaled from that length to max_new_tokens."""
 
 
 class Sections(Settings):

@@ -60,12 +60,16 @@ STAGES: dict[str, Stage] = {
     ),
     "generate": Stage("generate_responses", "generate", MODELS, gpu=True, told="generation"),
     "likelihoods": Stage("compute_likelihoods", "likelihoods", MODELS, gpu=True, told="generation"),
+    "reference": Stage("compute_reference", "reference", MODELS, gpu=True, told="generation"),
     "score": Stage("score_responses", "scoring", gpu=True),
     "evaluate": Stage(
-        "evaluate_block", "evaluate", gpu=True, parts=("generate", "likelihoods", "score")
+        "evaluate_block",
+        "evaluate",
+        gpu=True,
+        parts=("generate", "likelihoods", "reference", "score"),
     ),
     "metrics": Stage("compute_metrics", "metrics", ("pymoo", "numpy", "scipy"), remade=True),
     "figure": Stage("draw_figure", "figure", ("matplotlib", "seaborn"), remade=True),
-    "table": Stage("write_tables", "table", remade=True),
+    "table": Stage("write_tables", "table", ("numpy", "scipy"), remade=True),
 }
 PARTS = {part for stage in STAGES.values() for part in stage.parts}  # made by another stage's job

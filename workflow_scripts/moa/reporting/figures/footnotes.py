@@ -10,14 +10,16 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from moa.reporting import betas
 from moa.reporting.figures.style import NOTE_SIZE, Look
 
 _LAST: ContextVar[Sequence[str]] = ContextVar("_LAST", default=())
 
 
 def sample_size(metrics: Mapping[str, Any], names: Sequence[str]) -> str:
-    """`n = 200 prompts, 3 seeds per run.`, for the footnote."""
-    return f"n = {metrics['prompts']} prompts, {seeds(metrics, names)}."
+    """`n = 200 prompts, 3 seeds per run.`, and the betas, for the footnote."""
+    shown = {**metrics, "runs": {name: metrics["runs"][name] for name in names}}
+    return f"n = {metrics['prompts']} prompts, {seeds(metrics, names)}. {betas.sentence(shown)}".strip()
 
 
 def seeds(metrics: Mapping[str, Any], names: Sequence[str]) -> str:

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from moa.reporting import betas
+
 HEADLINE = {"hv": "HV", "mip": "MIP", "crd": "CRD"}
 TITLES = {"hv": "HV ↑", "mip": "MIP ↑", "crd": "CRD ↓"}  # the arrow says which way is better
 DASH = "–"  # a cell that has no number
@@ -15,6 +17,7 @@ TO_LATEX = str.maketrans(
         "_": r"\_",
         "↑": r"$\uparrow$",
         "↓": r"$\downarrow$",
+        "→": r"$\to$",
         "±": r"$\pm$",
         "−": "$-$",
         ">": "$>$",
@@ -90,8 +93,8 @@ def sample_note(metrics: Mapping[str, Any]) -> str:
     return (
         "Rewards are normalised by the mean and standard deviation of the offline responses; "
         f"{len(metrics['vectors'])} vectors, {metrics['prompts']} test prompts, "
-        f"{'/'.join(map(str, seeds))} seed(s)."
-    )
+        f"{'/'.join(map(str, seeds))} seed(s). {betas.sentence(metrics)}"
+    ).strip()
 
 
 def hypervolume_unit(metrics: Mapping[str, Any]) -> str:

@@ -23,6 +23,8 @@ from moa.reporting.tables.common import (
     units_note,
 )
 
+BESIDE = ("Control", "Decodability", "KL, nats / per token", "Tokens", "Finished / distinct, %")
+
 
 def frame(metrics: Mapping[str, Any], paper: Mapping[str, Any]) -> pd.DataFrame:
     """One row per run, all numbers as numbers: the csv.
@@ -49,6 +51,10 @@ def frame(metrics: Mapping[str, Any], paper: Mapping[str, Any]) -> pd.DataFrame:
         for objective, control in run["control"].items():
             row[f"control_{objective}"] = control["mean"]
         row["decodability_nats"] = run["decodability"]["mean"]
+        row["kl_nats"] = run["kl"]["mean"]
+        row["kl_nats_per_token"] = run["kl_per_token"]["mean"]
+        row["response_tokens"] = run["health"]["tokens"]
+        row["distinct_share"] = run["health"]["distinct"]
         row["empty_share"] = run["health"]["empty"]
         row["finished_share"] = run["health"]["finished"]
         row["warnings"] = "; ".join(run["warnings"])
@@ -82,10 +88,14 @@ def _table(metrics: Mapping[str, Any], paper: Mapping[str, Any]) -> Table:
             number = quoted(paper, name, run, key)
             row.append(DASH if number is None else f"{number:.2f}")
         row.append(" / ".join(f"{c['mean']:z.2f}" for c in run["control"].values()))
+        health = run["health"]
         row.append(f"{run['decodability']['mean']:.2f}")
+        row.append(f"{run['kl']['mean']:z.2f} / {run['kl_per_token']['mean']:z.3f}")
+        row.append(f"{health['tokens']:.1f}")
+        row.append(f"{100 * health['finished']:.0f} / {100 * health['distinct']:.0f}")
         rows.append(row)
     title = f"{metrics['config']} / {metrics['task']}"
-    return Table(title, [*header, "Control", "Decodability"], rows, _notes(metrics))
+    return Table(title, [*header, *BESIDE], rows, _notes(metrics))
 
 
 def _percent(value: float, optimum: float) -> float | None:
@@ -99,6 +109,8 @@ def _notes(metrics: Mapping[str, Any]) -> list[str]:
         "prompts, centred on the estimate] ± standard deviation over seeds. Control: Spearman "
         "correlation of weight and mean reward, per objective "
         f"({', '.join(metrics['objectives'])}). Decodability: lower bound of I(Y;W|X) in nats. "
+        "KL: mean log-ratio of the sampled responses to the SFT policy under the same w. Tokens: of a mean "
+        "response; finished: those that the policy ended itself; distinct: different texts among all. "
         f"SFT responses: {metrics['sft_response']}. The paper's numbers come from "
         "7-8B models and other oracles: they show its ordering, not a target.",
     ]

@@ -205,6 +205,12 @@ def _likelihoods(c: _Counter) -> Parts:
     return {"likelihoods": c.forward(tokens, prompts * columns, adapters=merged)}
 
 
+def _reference(c: _Counter) -> Parts:
+    """Of some prompts' responses under the block's vectors, each under its own."""
+    rows = c.job.params["decodability_prompts"] * c.job.block
+    return {"reference": c.forward(rows * (c.p + c.r), rows * c.r, adapters=False)}
+
+
 def _score(c: _Counter) -> Parts:
     return {"scoring": c.scoring(c.job.block * c.job.data["n_test"])}
 
@@ -220,6 +226,7 @@ _COSTS: dict[str, Callable[[_Counter], Parts]] = {
     "ric": _ric,
     "generate": _generate,
     "likelihoods": _likelihoods,
+    "reference": _reference,
     "score": _score,
     "oracle_stats": _score_offline,
 }

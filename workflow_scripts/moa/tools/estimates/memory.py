@@ -78,8 +78,10 @@ def _peaks(job: GpuJob) -> list[Peak]:
     policy = Policy(job.shape, BYTES[job.settings["dtype"]], job.lora)
     if STAGES[job.stage].told == "generation":
         held = {"weights": policy.weights, **_experts(job, policy)}
-        adapters = job.params["conditioning"] == MERGED
-        if job.stage == "likelihoods":
+        adapters = job.params.get("conditioning") == MERGED
+        if job.stage == "reference":
+            moments = {"reference pass": tree_reference(policy, reference_rows(job), False)}
+        elif job.stage == "likelihoods":
             moments = {"tree pass": tree_reference(policy, likelihood_tree(job), adapters)}
         else:
             one = 1 if adapters else job.block  # merged experts: vector by vector
@@ -157,9 +159,15 @@ def likelihood_tree(job: GpuJob) -> Tree:
     return Tree(1, prefix, conditions, condition, responses, s["max_new_tokens"])
 
 
+def reference_rows(job: GpuJob) -> Tree:
+    """One pass of `moa.evaluation.likelihoods.reference_logps`."""
+    s = job.settings
+    return Tree(s["batch_size"], s["max_prompt_tokens"], 1, 0, 1, s["max_new_tokens"])
+
+
 def _experts(job: GpuJob, policy: Policy) -> Items:
     """What merging holds: all experts, the wide adapter that they are merged in, and the merged state."""
-    if job.params["conditioning"] != MERGED:
+    if job.params.get("conditioning") != MERGED:
         return {}
     k = len(job.params["objectives"])
     return {"experts": k * policy.adapter, "merged adapter, twice": 2 * k * policy.adapter}

@@ -3,6 +3,10 @@
 Its corpus is mixed-style responses to all requests, under weight blocks of two or three objectives,
 and some under blocks of desired rewards (RiC's form), so it knows the words and the forms of a
 prompt; both are drawn at random there, so the responses ignore them.
+
+Other documents ask for kinds of words by their shares, `details 0.60 jokes 0.40`, and there the response
+has them: so a written number is a quantity to it, as it is to a base that has read the world. What an
+objective has to do with a kind of words it is never told.
 """
 
 from __future__ import annotations
@@ -20,7 +24,8 @@ from moa.training.bases.settings import ScratchLlamaBase
 from moa.training.scratch import train_from_scratch
 
 REQUIRES = ("torch", "transformers", "tokenizers", "trl")
-GOAL_EVERY = 5
+# Of every FORMS documents one has desired rewards, SHARED ask for shares, and the rest have weights.
+FORMS, SHARED = 6, 3
 
 
 def build(settings: ScratchLlamaBase, inputs: dict[str, Path], out: Path) -> None:
@@ -32,7 +37,7 @@ def build(settings: ScratchLlamaBase, inputs: dict[str, Path], out: Path) -> Non
 def build_tokenizer() -> PreTrainedTokenizerFast:
     """One token per word; numbers are split into digits, as the tokenizers of real models do."""
     words = ["<pad>", "</s>", "<unk>", "Human:", "Assistant:", ".", "-", *"0123456789"]
-    words += [*world.OBJECTIVES, *world.vocabulary()]
+    words += [*world.OBJECTIVES, *world.KINDS, *world.vocabulary()]
     tokenizer = Tokenizer(models.WordLevel({w: i for i, w in enumerate(words)}, unk_token="<unk>"))
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
@@ -48,9 +53,8 @@ def build_tokenizer() -> PreTrainedTokenizerFast:
 
 
 def corpus(documents: int, seed: int) -> list[str]:
-    """Prompt and mixed-style response, under random weights for two or three objectives.
-
-    Every GOAL_EVERY-th document has random desired rewards in place of weights.
+    """Prompts and responses: mixed-style ones under weights for two or three objectives, or under desired
+    rewards, both random; and responses that have the shares of words that their prompt asks for.
     """
     rng = np.random.default_rng(seed)
     requests = world.prompts()
@@ -59,10 +63,24 @@ def corpus(documents: int, seed: int) -> list[str]:
         prompt = requests[rng.integers(len(requests))]
         k = int(rng.integers(2, 4))
         objectives = world.OBJECTIVES[:k]
-        if i % GOAL_EVERY == 0:
+        if i % FORMS < SHARED:
+            texts.append(shares_document(prompt, k, rng))
+            continue
+        if i % FORMS == SHARED:
             text = build_goal_prompt(prompt, objectives, rng.uniform(-3, 3, k))
         else:
             w = sample_weights(1, 0.5, k, rng)[0]  # corners are common, so 1.00 is no rare word
             text = build_prompt(prompt, objectives, list(w))
         texts.append(f"{text} {world.mixed_style_response(prompt, rng)}")
     return texts
+
+
+def shares_document(prompt: str, k: int, rng: np.random.Generator) -> str:
+    """`Human: {x} details 0.60 jokes 0.40 Assistant: ...`, k kinds of words in any order."""
+    asked = rng.permutation(len(world.KINDS))[:k]
+    shares = np.zeros(len(world.KINDS))
+    shares[asked] = sample_weights(1, 0.5, k, rng)[0]
+    wish = " ".join(f"{world.KINDS[kind]} {shares[kind]:.2f}" for kind in asked)
+    n_words = int(rng.integers(4, world.N_WORDS + 1))
+    response = world.response_of_shares(prompt, n_words, shares, rng)
+    return f"Human: {prompt} {wish} Assistant: {response}"

@@ -1,0 +1,133 @@
+"""The paper's ordering, claim by claim: held, reversed or open, over seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from moa.evaluation.verdicts import LEVEL, POWER, holm, paired, verdict
+from moa.reporting.tables.common import (
+    DASH,
+    HEADLINE,
+    TITLES,
+    Table,
+    marked_label,
+    quoted,
+    sample_note,
+    shared_notes,
+    to_latex,
+    to_markdown,
+    units_note,
+)
+
+COLUMNS = (
+    *("run", "against", "metric", "paper_run", "paper_against", "difference", "low", "high"),
+    *("seeds_in_favour", "seeds", "probability_of_improvement", "smallest_detectable"),
+    *("p", "p_corrected", "verdict"),
+)
+
+
+def frame(metrics: Mapping[str, Any], paper: Mapping[str, Any]) -> pd.DataFrame:
+    """One row per claim: two methods of which the paper gives different numbers, and a metric.
+
+    difference: run - against, mean over seeds; low, high: its 95 % interval over seeds. In favour: on the
+    paper's side. p_corrected: by Holm, over all claims of the task.
+    """
+    rows = []
+    for pair in metrics["comparisons"]:
+        names = pair["run"], pair["against"]
+        for key in HEADLINE:
+            ours, theirs = (quoted(paper, name, metrics["runs"][name], key) for name in names)
+            if ours is None or theirs is None or ours == theirs:
+                continue
+            first, second = (
+                [seed[key] for seed in metrics["runs"][name]["seeds"].values()] for name in names
+            )
+            test, sign = paired(first, second), 1 if ours > theirs else -1
+            rows.append(
+                {
+                    "run": names[0],
+                    "against": names[1],
+                    "metric": key,
+                    "paper_run": ours,
+                    "paper_against": theirs,
+                    "difference": test.mean,
+                    "low": test.low,
+                    "high": test.high,
+                    "seeds_in_favour": sum(
+                        sign * (a - b) > 0 for a, b in zip(first, second, strict=True)
+                    ),
+                    "seeds": len(first),
+                    "probability_of_improvement": (
+                        test.improvement if sign > 0 else 1 - test.improvement
+                    ),
+                    "smallest_detectable": test.detectable,
+                    "p": test.p,
+                }
+            )
+    corrected = holm([row["p"] for row in rows])
+    for row, p in zip(rows, corrected, strict=True):
+        expected = row["paper_run"] - row["paper_against"]
+        row |= {"p_corrected": p, "verdict": verdict(row["difference"], p, expected)}
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def markdown(metrics: Mapping[str, Any], paper: Mapping[str, Any]) -> str:
+    """The page to check a claim with."""
+    return to_markdown(_table(metrics, paper))
+
+
+def latex(metrics: Mapping[str, Any], paper: Mapping[str, Any]) -> str:
+    """The same as a booktabs table."""
+    return to_latex(_table(metrics, paper))
+
+
+def _table(metrics: Mapping[str, Any], paper: Mapping[str, Any]) -> Table:
+    found, runs = frame(metrics, paper), metrics["runs"]
+    rows = []
+    for row in found.to_dict("records"):
+        first, second = (marked_label(runs[row[side]]) for side in ("run", "against"))
+        above = row["paper_run"] > row["paper_against"]
+        known = row["seeds"] > 1
+        interval = f" [{row['low']:+z.3f}, {row['high']:+z.3f}]" if known else ""
+        rows.append(
+            [
+                f"{first} {'above' if above else 'below'} {second}",
+                TITLES[row["metric"]],
+                f"{row['paper_against']:.2f} → {row['paper_run']:.2f}",
+                f"{row['difference']:+z.3f}{interval}",
+                f"{row['seeds_in_favour']} of {row['seeds']}",
+                f"{row['probability_of_improvement']:.2f}",
+                f"{row['smallest_detectable']:.3f}" if known else DASH,
+                f"{row['p_corrected']:.3f}" if known else DASH,
+                row["verdict"],
+            ]
+        )
+    header = [
+        *("Claim of the paper", "Metric", "paper", "Difference here", "Seeds in favour"),
+        *("Probability", "Detectable", "p", "Verdict"),
+    ]
+    title = f"{metrics['config']} / {metrics['task']}: the paper's claims"
+    return Table(title, header, rows, _notes(metrics, found), text_columns=2)
+
+
+def _notes(metrics: Mapping[str, Any], found: pd.DataFrame) -> list[str]:
+    counts = ", ".join(
+        f"{(found['verdict'] == word).sum()} {word}" for word in ("held", "reversed", "open")
+    )
+    return [
+        f"{len(found)} claims: {counts}. A claim is which of two methods has the larger number, as in the "
+        "paper's table; a lower CRD is better.",
+        f"{sample_note(metrics)} {units_note(metrics)}",
+        "Difference: first method minus second, mean over seeds [95 % interval over seeds, Student's t]; "
+        "runs of a seed share their SFT policy and their prompts. Probability: that the first method of "
+        "one seed lies on the paper's side of the second of any seed. Detectable: the difference that so "
+        f"many seeds show in {POWER:.0%} of all cases, before correction. p: two-sided, corrected by Holm "
+        f"for all claims of this table. Held, reversed: p below {LEVEL:g}, on the paper's side or on the "
+        "other; open: else, and always for one seed.",
+        "What other prompts would change is in comparisons.md. The paper's numbers are of 7-8B models and "
+        "other oracles: what is tested is their order.",
+        *shared_notes(metrics),
+    ]
