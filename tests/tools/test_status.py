@@ -105,7 +105,7 @@ def test_a_done_run_shows_its_own_time_and_last_rewards(plan, store):
         path = store / entry.rel / "manifest.json"
         path.write_text(json.dumps({**json.loads(path.read_text()), "wall_seconds": 100.0}))
     (cells,) = rows(plan)["mi_epo/0"]  # trained, answered, scored, compared
-    done = {"stage": "evaluate", "state": "done", "saved, age": "took 7m"}
+    done = {"stage": "evaluate", "state": "done", "saved, age": "took 8m"}
     assert cells == {**done, "rewards": "0.50 -1.25"}
     assert rows(plan)["rlhf/0"][0]["saved, age"] == "took 7m"  # two experts
     assert f"{counted(plan)} done" in counts(plan)
@@ -226,7 +226,8 @@ def test_blocks_of_vectors_under_way_have_a_row_each_with_the_part_that_is_made(
     plan = tiny_plan(store, generation={"vectors_per_job": 5})
     first, second, third = plan.ends["safety", "mi_epo", 0]
     generated = [receipt.inputs["generate"] for receipt in (first, second, third)]
-    publish(store, [*upstream(generated[0]), generated[0], first.inputs["likelihoods"]])
+    asked = [first.inputs[stage] for stage in ("generate", "likelihoods", "reference")]
+    publish(store, [*upstream(generated[0]), *asked])
     shards(begin(store, first.inputs["score"]), "scores", "vector3")
     shards(begin(store, generated[1]), "vector")
     for receipt in (first, second):
@@ -236,6 +237,8 @@ def test_blocks_of_vectors_under_way_have_a_row_each_with_the_part_that_is_made(
     publish(store, [*generated[1:], *(r.inputs["score"] for r in (first, second, third)), first])
     assert [c["stage"] for c in rows(plan)["mi_epo/0"]] == ["likelihoods 5-9"]
     publish(store, [r.inputs["likelihoods"] for r in (second, third)])
+    assert [c["stage"] for c in rows(plan)["mi_epo/0"]] == ["reference 5-9"]
+    publish(store, [r.inputs["reference"] for r in (second, third)])
     assert rows(plan)["mi_epo/0"][0]["stage"] == "evaluate 5-9"
     publish(store, [second, third])
     assert rows(plan)["mi_epo/0"][0]["state"] == "done"
@@ -330,7 +333,7 @@ def test_from_another_folder_it_looks_in_the_checkouts_store_and_says_where(tmp_
         assert f"{counted(plan)} entries: {counted(plan)} done" in said["tiny.yaml"]
         assert f"looked for in {store}" in said["tiny.yaml"]
         assert "older plan" not in said["tiny.yaml"]
-        assert "12 figures or tables are in results/tiny of an older plan" in said["seed.yaml"]
+        assert "13 figures or tables are in results/tiny of an older plan" in said["seed.yaml"]
 
 
 def test_a_mistake_in_the_config_is_one_message(tmp_path, store):

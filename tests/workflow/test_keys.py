@@ -9,6 +9,7 @@ import pytest
 from moa.runtime.errors import NotInstalled
 from moa.workflow.config import resolve
 from moa.workflow.keys import (
+    _written_out,
     canonical_json,
     code_files,
     constant,
@@ -276,3 +277,15 @@ def test_the_version_of_the_package_that_a_base_comes_in_counts(tmp_path):
         return plan.shared["safety"]["base"].spec["versions"]
 
     assert "pandas" in versions("pandas") and "pandas" not in versions("numpy")
+
+
+def test_a_key_does_not_depend_on_the_version_of_python():
+    """Fields that another version adds are empty in code that does not use them."""
+    tree = ast.parse("def f(x: int = 0) -> None:\n    return None\nclass A:\n    pass\n")
+    before = _written_out(tree)
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            node._fields = (*node._fields, "type_params", "of_later")
+            node.type_params, node.of_later = [], None
+    assert _written_out(tree) == before
+    assert before != _written_out(ast.parse("def f(x: int = 1) -> None:\n    return None\n"))

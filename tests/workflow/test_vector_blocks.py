@@ -103,19 +103,20 @@ def test_metrics_are_the_same_for_any_number_of_vectors_per_job(made):
     store, *plans = made
     one, cut = (store / metrics_of(plan).rel / "metrics.json" for plan in plans)
     assert one != cut
-    (one, exact), (cut, same) = (without_decodability(path) for path in (one, cut))
-    assert exact == same and len(one) == 2 * 2
+    (one, exact), (cut, same) = (without_likelihoods(path) for path in (one, cut))
+    assert exact == same and len(one) == 2 * 2 * 3
     np.testing.assert_allclose(one, cut, atol=1e-5)
 
 
-def without_decodability(path):
-    """The decodability of every run, per seed and in the mean; and all the rest."""
+def without_likelihoods(path):
+    """What is made of likelihoods, per seed and in the mean; and all the rest."""
     metrics = json.loads(path.read_text())
     found = []
     for run in metrics["runs"].values():
-        seeds = [seed.pop("decodability") for seed in run["seeds"].values()]
-        if (over_seeds := run.pop("decodability")) is not None:
-            found += [*seeds, over_seeds["mean"]]
+        for key in ("decodability", "kl", "kl_per_token"):
+            seeds = [seed.pop(key) for seed in run["seeds"].values()]
+            if (over_seeds := run.pop(key)) is not None:
+                found += [*seeds, over_seeds["mean"]]
     return found, metrics
 
 
@@ -146,7 +147,7 @@ def test_so_are_responses_scores_and_likelihoods(made, run, tmp_path):
 
 
 @pytest.mark.parametrize("run", ["rewarded_soups", "mi_epo"])
-def test_one_job_loads_the_policy_once_frees_it_before_oracles_and_changes_no_byte(
+def test_one_job_loads_each_policy_once_frees_it_before_the_next_and_changes_no_byte(
     made, run, monkeypatch
 ):
     store, _, cut = made
@@ -155,21 +156,22 @@ def test_one_job_loads_the_policy_once_frees_it_before_oracles_and_changes_no_by
     loaded, load_base, load_oracles = [], policies.load_base, score_responses.load_oracles
 
     def loading(*args):
+        assert [policy() for policy in loaded] in ([], [None])  # one at a time
         model = load_base(*args)
         loaded.append(weakref.ref(model))
         return model
 
-    def after_the_policy(*args):
-        assert [policy() for policy in loaded] == [None]
+    def after_the_policies(*args):
+        assert [policy() for policy in loaded] == [None, None]  # the run's, and SFT's
         return load_oracles(*args)
 
     monkeypatch.setattr(policies, "load_base", loading)
-    monkeypatch.setattr(score_responses, "load_oracles", after_the_policy)
+    monkeypatch.setattr(score_responses, "load_oracles", after_the_policies)
     for stage, main in evaluate_block.parts().items():
         part = receipt.inputs[stage]
         with publishing(part.spec, store / part.rel) as job:
             main(job)
-    assert len(loaded) == 1
+    assert len(loaded) == 2
     assert {stage: digests(store / a.rel) for stage, a in receipt.inputs.items()} == before
 
 

@@ -56,13 +56,13 @@ def test_an_older_entry_is_shown_and_told_until_there_is_a_newer_one(store, root
     changed = {path for path, target in before.items() if os.readlink(root / path) != target}
     assert changed == {PARETO, PARETO.replace(".pdf", ".png")}
     older, left = outdated(new, root)
-    assert left == [] and len(older) == 11 and "safety/tables/summary" in older
+    assert left == [] and len(older) == 12 and "safety/tables/summary" in older
     assert "safety/figures/pareto_fronts" not in older
     (note,) = outdated_notes(new, root)
     assert note.startswith(
-        "11 figures or tables are in results/tiny of an older plan: safety/figures/"
+        "12 figures or tables are in results/tiny of an older plan: safety/figures/"
     )
-    assert "and 5 more; `make run` makes" in note
+    assert "and 6 more; `make run` makes" in note
 
 
 def test_what_the_plan_no_longer_has_is_told_apart(store, root):

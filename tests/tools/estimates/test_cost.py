@@ -113,7 +113,7 @@ def test_a_job_holds_its_oracles_gpu_too_or_waits_for_their_visits():
 def test_a_block_takes_as_long_as_its_parts(jobs):
     block = one(jobs, "assistant3", "evaluate", "mi_epo")
     found = seconds(block, GIVEN)
-    assert list(found) == ["sampling", "likelihoods", "scoring"]
+    assert list(found) == ["sampling", "likelihoods", "reference", "scoring"]
     parts = {name: t for part in block.parts for name, t in seconds(part, GIVEN).items()}
     assert found == parts and min(parts.values()) > 0
     # Likelihoods of 13 vectors in blocks of 7 and 6 are those of one block, but for prompts read again.

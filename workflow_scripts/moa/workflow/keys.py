@@ -141,8 +141,21 @@ def _read_source(path: Path, mtime_ns: int, size: int) -> tuple[str, tuple[str, 
             node.body[:] = [n for n in node.body if not _is_text(n)]
             if not node.body and not isinstance(node, ast.Module):
                 node.body.append(ast.Pass())
-    digest = hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+    digest = hashlib.sha256(_written_out(tree).encode()).hexdigest()
     return digest, tuple(sorted(imported))
+
+
+def _written_out(node: Any) -> str:
+    """A syntax tree as text, without what is empty: the same from any version of Python, whose `ast.dump`
+    shows the fields that it has.
+    """
+    if isinstance(node, ast.AST):
+        fields = (field for field in ast.iter_fields(node) if field[1] not in (None, []))
+        there = (f"{name}={_written_out(value)}" for name, value in fields)
+        return f"{type(node).__name__}({', '.join(there)})"
+    if isinstance(node, list):
+        return f"[{', '.join(map(_written_out, node))}]"
+    return repr(node)
 
 
 def _is_text(node: ast.stmt) -> bool:

@@ -47,7 +47,8 @@ def draw(metrics: Mapping[str, Any], *, width: float = style.PAGE) -> Figure:
     ratios = _along(runs, "ratio", {n: r for n, r in runs.items() if _beta_c(r) == beta_c})
     figure = style.new_figure(width, len(MEASURES) * 1.15)
     panels = figure.subplots(len(MEASURES), 2, sharex="col", sharey="row", squeeze=False)
-    looks = [style.METHODS["mo_odpo"], style.METHODS["mi_epo"]]
+    plain, with_it = metrics["compared"][:2]
+    looks = [style.METHODS[plain], style.METHODS[with_it]]
     for (left, right), (measure, title) in zip(panels, MEASURES.items(), strict=True):
         left.set_ylabel(title)
         for look, line in zip(looks, (without, with_term), strict=True):
@@ -61,24 +62,23 @@ def draw(metrics: Mapping[str, Any], *, width: float = style.PAGE) -> Figure:
     low, high = panels[-1]
     low.set_xscale("log", base=2)
     values = sorted({_beta_c(runs[name]) for _, name in (*without, *with_term)})
-    low.set_xticks(values, [f"{value:.3g}" for value in values])
+    low.set_xticks(values, [f"{value:.2g}" for value in values])
     low.minorticks_off()
-    low.set_xlabel("beta_c (as trained, log scale)")
+    low.set_xlim(values[0] / 1.3, values[-1] * 1.3)
+    low.set_xlabel("beta_c (log scale)")
     steps = [place for place, _ in ratios]
-    high.set_xticks(steps, [f"{_ratio(runs[name]):.3g}" for _, name in ratios])
-    high.set_xlabel(f"beta_w / beta_c at beta_c {beta_c:.3g} (evenly spaced)")
+    high.set_xticks(steps, [f"{_ratio(runs[name]):.2g}" for _, name in ratios])
+    high.set_xlim(steps[0] - 0.5, steps[-1] + 0.5)
+    high.set_xlabel("beta_w / beta_c (even)")
     labels = metrics["labels"]
     handles = [
-        style.handle(looks[0], label=labels.get("mo_odpo", "beta_w 0")),
-        style.handle(
-            looks[1],
-            label=f"{labels.get('mi_epo', 'with the term')}, beta_w / beta_c = {ratio:.3g}",
-        ),
+        style.handle(looks[0], label=labels[plain]),
+        style.handle(looks[1], label=labels[with_it]),
     ]
     if metrics.get("optimum"):
         handles.append(style.handle(style.METHODS["optimum"]))
     style.legend(figure, handles)
-    footnotes.add(figure, _notes(metrics, runs))
+    footnotes.add(figure, _notes(metrics, runs, beta_c, ratio))
     return figure
 
 
@@ -136,8 +136,9 @@ def _draw(
             axes.plot([x] * len(seeds), seeds, ".", color=look.colour, ms=3, alpha=0.6, zorder=2.5)
 
 
-def _notes(metrics: Mapping[str, Any], runs: Runs) -> list[str]:
+def _notes(metrics: Mapping[str, Any], runs: Runs, beta_c: float, ratio: float) -> list[str]:
     text = footnotes.sample_size(metrics, list(runs))
-    text += " Bands: 95% bootstrap intervals over prompts. Small dots: single seeds."
-    text += " Decodability and KL in nats; dashed upright: where ratios were tried."
+    text += f" Left: beta_w / beta_c is 0 or {ratio:.3g}; right: beta_c is {beta_c:.3g}, where the upright"
+    text += " line stands. Bands: 95% bootstrap intervals over prompts. Small dots: single seeds."
+    text += " Decodability and KL in nats. (even): the values stand at even distances."
     return [text]

@@ -25,16 +25,18 @@ class Assumptions:
     """What no config says. prompt_tokens: mean, with the weights; response_tokens: mean.
 
     flops: an A100's bfloat16 peak per second, of which passes over whole sequences reach `utilisation`.
-    bandwidth: an A100-40GB's bytes per second, of which a decoding step in eager PyTorch reaches
-    `decoding`. copying: bytes per second from pinned host memory (PCIe 4.0 x16).
+    bandwidth: an A100-40GB's bytes per second, of which a decoding step reaches `decoding`, and
+    `decoding_adapted` with adapters that are not merged. These three shares are what an H200 reached of its
+    own peaks (docs/performance.md). copying: bytes per second from pinned host memory (PCIe 4.0 x16).
     """
 
     prompt_tokens: float = 150
     response_tokens: float = 100
     flops: float = 312e12
-    utilisation: float = 0.35
+    utilisation: float = 0.39
     bandwidth: float = 1555e9
-    decoding: float = 0.3
+    decoding: float = 0.35
+    decoding_adapted: float = 0.25
     copying: float = 20e9
 
     def lines(self) -> list[str]:
@@ -44,9 +46,11 @@ class Assumptions:
             f"and {ALL_TRAIN} train prompts where n_train is null",
             f"training, scoring and reading prompts at {self.utilisation:.0%} of "
             f"{self.flops / 1e12:g} TFLOP/s (A100, bfloat16)",
-            f"decoding at {self.decoding:.0%} of {self.bandwidth / 1e9:g} GB/s, in as many rows as mean "
-            "prompts allow within cache_gib; what is asked for in one go takes max_new_tokens steps at "
-            "least, since its longest response decides",
+            f"decoding at {self.decoding:.0%} of {self.bandwidth / 1e9:g} GB/s, with adapters that are not "
+            f"merged at {self.decoding_adapted:.0%}, in as many rows as mean prompts allow within "
+            "cache_gib; what is asked for in one go takes max_new_tokens steps at least, since its longest "
+            "response decides",
+            "shares of peaks as an H200 reached them (docs/performance.md); no A100 measured any",
             "RiC keeps 1 - quantile^objectives of samples and offline responses, as if objectives were "
             "independent",
             "a job holds its oracles' GPU (second_gpu) all the time; offloaded oracles come at "
@@ -112,7 +116,8 @@ class _Counter:
         rows = rows_decoded(policy, together, self.p, new, gib)
         weights = policy.weights + (policy.adapter if adapters else 0)
         read = weights + policy.kv_cache(rows * (self.p + self.r / 2))
-        step = read / (self.given.bandwidth * self.given.decoding)
+        share = self.given.decoding_adapted if adapters else self.given.decoding
+        step = read / (self.given.bandwidth * share)
         steps = responses / together * max(new, together / rows * self.r)
         prompts = responses / samples
         return self.forward(prompts * self.p, prompts, adapters) + steps * step
