@@ -67,11 +67,11 @@ def test_training_flops_are_those_of_a_sum_by_hand(jobs):
     forward = 2 * (layers + adapter) * tokens + 2 * output * columns
     backward = (2 * layers + 4 * adapter) * tokens + 2 * output * columns
     again = 2 * (layers + adapter) * tokens
-    by_hand = (forward + backward + again) / (312e12 * 0.35)
+    by_hand = (forward + backward + again) / (312e12 * GIVEN.utilisation)
     assert seconds(one(jobs, "safety", "sft"), GIVEN) == {"training": pytest.approx(by_hand)}
     plain = jobs_of(paper(sft={"gradient_checkpointing": False}))
     assert seconds(one(plain, "safety", "sft"), GIVEN)["training"] == pytest.approx(
-        by_hand - again / (312e12 * 0.35)
+        by_hand - again / (312e12 * GIVEN.utilisation)
     )
 
 
