@@ -52,8 +52,7 @@ def main() -> None:
     tokens, response = np.mean([len(n) for n in nats]), np.mean([n.sum() for n in nats])
     print(f"{len(nats)} responses of {tokens:.1f} tokens, {new} at most")
     print(f"entropy: {response / tokens:.2f} nats per token, {response:.1f} per response")
-    print(
-    )
+    print()
 
 
 @torch.no_grad()

@@ -14,6 +14,8 @@ def test_a_run_minus_itself_is_exactly_zero():
     counts = prompt_counts(30, 200, seed=0)
     run = mean_of(rng(26).normal(size=(3, 30)), counts)
     got = difference(run, run)
+    over_seeds = got.pop("over_seeds")
+    assert {over_seeds[key] for key in ("mean", "low", "high", "detectable")} == {0.0}
     assert got == {
         "difference": 0.0,
         "low": 0.0,

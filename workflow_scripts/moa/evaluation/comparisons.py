@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from itertools import combinations
 from typing import Any
 
 import numpy as np
 
 from moa.evaluation.bootstrap import Statistic
+from moa.evaluation.seed_tests import paired
 
 NADIR = "nadir - 10 %"
 
@@ -61,14 +63,17 @@ def compare(
 
 
 def difference(run: Statistic, against: Statistic) -> dict[str, Any]:
-    """run - against: mean, 95 % interval over prompts, spread and sign over seeds."""
-    paired = run - against
-    summary = paired.summary()
+    """run - against: mean, 95 % interval over prompts, spread and sign over seeds; and under `over_seeds`
+    what training again could change.
+    """
+    apart = run - against
+    summary = apart.summary()
     return {
         "difference": summary["mean"],
         "low": summary["low"],
         "high": summary["high"],
         "seed_std": summary["seed_std"],
-        "seeds_above": int((paired.observed > 0).sum()),
-        "seeds": len(paired.observed),
+        "seeds_above": int((apart.observed > 0).sum()),
+        "seeds": len(apart.observed),
+        "over_seeds": asdict(paired(run.observed, against.observed)),
     }

@@ -33,12 +33,12 @@ def first_answers(
     """
     columns = ["vector", "prompt", "ids"]
     responses = pd.read_parquet(generated / "generations.parquet", columns=columns)
-    block = {int(number): rows.head(count) for number, rows in responses.groupby("vector")}
-    first = list(block.values())
+    numbers: list[int] = sorted(responses["vector"].unique().tolist())
+    first = [responses[responses["vector"] == number].head(count) for number in numbers]
     limits = settings.max_prompt_tokens, settings.decimals
     prompts = [truncate_prompt(x, objectives, tokenizer, *limits) for x in first[0]["prompt"]]
     by_prompt = zip(*(rows["ids"] for rows in first), strict=True)
-    return prompts, list(block), [[torch.tensor(ids) for ids in row] for row in by_prompt]
+    return prompts, numbers, [[torch.tensor(ids) for ids in row] for row in by_prompt]
 
 
 def reference_logps(

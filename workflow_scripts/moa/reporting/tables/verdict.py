@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
-from moa.evaluation.verdicts import LEVEL, POWER, holm, paired, verdict
 from moa.reporting.tables.common import (
     DASH,
     HEADLINE,
@@ -22,6 +21,7 @@ from moa.reporting.tables.common import (
     units_note,
 )
 
+LEVEL = 0.05  # of all claims of a table together
 COLUMNS = (
     *("run", "against", "metric", "paper_run", "paper_against", "difference", "low", "high"),
     *("seeds_in_favour", "seeds", "probability_of_improvement", "smallest_detectable"),
@@ -42,10 +42,9 @@ def frame(metrics: Mapping[str, Any], paper: Mapping[str, Any]) -> pd.DataFrame:
             ours, theirs = (quoted(paper, name, metrics["runs"][name], key) for name in names)
             if ours is None or theirs is None or ours == theirs:
                 continue
-            first, second = (
-                [seed[key] for seed in metrics["runs"][name]["seeds"].values()] for name in names
-            )
-            test, sign = paired(first, second), 1 if ours > theirs else -1
+            seeds = [run["seeds"] for run in (metrics["runs"][name] for name in names)]
+            test, sign = pair[key]["over_seeds"], 1 if ours > theirs else -1
+            apart = [seeds[0][seed][key] - seeds[1][seed][key] for seed in seeds[0]]
             rows.append(
                 {
                     "run": names[0],
@@ -53,18 +52,16 @@ def frame(metrics: Mapping[str, Any], paper: Mapping[str, Any]) -> pd.DataFrame:
                     "metric": key,
                     "paper_run": ours,
                     "paper_against": theirs,
-                    "difference": test.mean,
-                    "low": test.low,
-                    "high": test.high,
-                    "seeds_in_favour": sum(
-                        sign * (a - b) > 0 for a, b in zip(first, second, strict=True)
-                    ),
-                    "seeds": len(first),
+                    "difference": test["mean"],
+                    "low": test["low"],
+                    "high": test["high"],
+                    "seeds_in_favour": sum(sign * d > 0 for d in apart),
+                    "seeds": len(apart),
                     "probability_of_improvement": (
-                        test.improvement if sign > 0 else 1 - test.improvement
+                        test["improvement"] if sign > 0 else 1 - test["improvement"]
                     ),
-                    "smallest_detectable": test.detectable,
-                    "p": test.p,
+                    "smallest_detectable": test["detectable"],
+                    "p": test["p"],
                 }
             )
     corrected = holm([row["p"] for row in rows])
@@ -72,6 +69,28 @@ def frame(metrics: Mapping[str, Any], paper: Mapping[str, Any]) -> pd.DataFrame:
         expected = row["paper_run"] - row["paper_against"]
         row |= {"p_corrected": p, "verdict": verdict(row["difference"], p, expected)}
     return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def holm(values: Sequence[float | None]) -> list[float | None]:
+    """Holm's correction: p of each of some claims that are tested together, None for None.
+
+    The smallest is multiplied by their number, the next by one less, and so on; never smaller than the one
+    before. Source: Holm 1979.
+    """
+    corrected: list[float | None] = [None] * len(values)
+    known = sorted((p, i) for i, p in enumerate(values) if p is not None)
+    largest = 0.0
+    for rank, (p, i) in enumerate(known):
+        largest = max(largest, min(1.0, p * (len(known) - rank)))
+        corrected[i] = largest
+    return corrected
+
+
+def verdict(difference: float, corrected: float | None, expected: float) -> str:
+    """`held`, `reversed` or `open`. expected: above 0 if the claim is of a difference above 0."""
+    if corrected is None or corrected >= LEVEL:
+        return "open"
+    return "held" if (difference > 0) == (expected > 0) else "reversed"
 
 
 def markdown(metrics: Mapping[str, Any], paper: Mapping[str, Any]) -> str:
@@ -124,7 +143,7 @@ def _notes(metrics: Mapping[str, Any], found: pd.DataFrame) -> list[str]:
         "Difference: first method minus second, mean over seeds [95 % interval over seeds, Student's t]; "
         "runs of a seed share their SFT policy and their prompts. Probability: that the first method of "
         "one seed lies on the paper's side of the second of any seed. Detectable: the difference that so "
-        f"many seeds show in {POWER:.0%} of all cases, before correction. p: two-sided, corrected by Holm "
+        "many seeds show in four of five cases, before correction. p: two-sided, corrected by Holm "
         f"for all claims of this table. Held, reversed: p below {LEVEL:g}, on the paper's side or on the "
         "other; open: else, and always for one seed.",
         "What other prompts would change is in comparisons.md. The paper's numbers are of 7-8B models and "
