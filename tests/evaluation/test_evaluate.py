@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from moa.evaluation.evaluate import evaluate, reward_table
-from moa.evaluation.runs import MEASURED, RunScores, response_health, warnings
+from moa.evaluation.runs import MEASURED, RunScores, response_health, unmoved_objectives, warnings
 from moa.evaluation.settings import MetricsSettings
 from moa.metrics import hypervolume
 from moa.preferences import evaluation_vectors
@@ -210,7 +210,20 @@ def test_no_control_and_collapse_are_marked():
     health = response_health(empty)
     assert health["empty"] == pytest.approx(2 / 3, abs=0.01)
     expected = ["collapsed: 67% of the responses are empty"]
-    assert warnings(health, {"a": {"mean": 1.0}}) == warnings(health, None) == expected
+    assert warnings(health, []) == expected
+
+
+def test_an_effect_is_seen_where_the_intervals_of_the_end_points_are_apart():
+    vectors = np.array([[0.0, 1.0], [0.5, 0.5], [1.0, 0.0]])
+    low = np.array([[0.0, 1.0], [0.5, 0.5], [1.0, 0.0]])
+    assert unmoved_objectives(vectors, low, low + 0.9, OBJECTIVES[:2]) == []
+    assert unmoved_objectives(vectors, low, low + 1.1, OBJECTIVES[:2]) == [*OBJECTIVES[:2]]
+    # Far apart the wrong way round is no effect that was asked for.
+    assert unmoved_objectives(1 - vectors, low, low + 0.1, OBJECTIVES[:2]) == [*OBJECTIVES[:2]]
+    one_moves = np.column_stack([low[:, 0], np.zeros(3)])
+    assert unmoved_objectives(vectors, one_moves, one_moves + 0.1, OBJECTIVES[:2]) == [
+        "harmlessness"
+    ]
 
 
 def test_a_policy_that_is_the_same_under_every_w_is_marked():
@@ -234,6 +247,6 @@ def test_a_collapsed_run_has_finite_metrics_and_a_warning():
     assert [c["mean"] for c in summary["control"].values()] == [0.0, 0.0]
     assert [w.split(":")[0] for w in summary["warnings"]] == [
         "collapsed",
-        "w has no visible effect",
+        "w has no visible effect on helpfulness, harmlessness",
     ]
     json.dumps(out, allow_nan=False)

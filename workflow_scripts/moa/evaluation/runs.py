@@ -29,7 +29,6 @@ from moa.metrics import (
 COLLAPSED_SHARE = 0.5  # of responses empty, or equal to one single response
 SAME_POLICY = 1e-3  # nats that rounding may make of a response's log-probability under another w
 MEASURED = ("hv", "mip", "crd", "decodability", "kl", "kl_per_token")
-VISIBLE_CONTROL = 0.5  # mean Spearman correlation below which w is said to have no visible effect
 
 
 @dataclass(frozen=True)
@@ -149,7 +148,8 @@ def summarise(
         summary["control"] = {
             o: over_seeds([s["control"][o] for s in seeds.values()]) for o in objectives
         }
-    found = [*same_policy(run.likelihoods), *warnings(health, summary["control"])]
+    unmoved = unmoved_objectives(run.vectors, low, high, objectives) if estimates else []
+    found = [*same_policy(run.likelihoods), *warnings(health, unmoved)]
     return summary | {"warnings": found}
 
 
@@ -190,17 +190,29 @@ def response_health(scores: pd.DataFrame) -> dict[str, float]:
     }
 
 
-def warnings(
-    health: Mapping[str, float], control_means: Mapping[str, Mapping[str, Any]] | None
+def unmoved_objectives(
+    vectors: np.ndarray, low: np.ndarray, high: np.ndarray, objectives: Sequence[str]
 ) -> list[str]:
+    """The objectives whose reward w is not seen to move: at its largest weight it is not above what it is
+    at its smallest, the intervals over prompts apart.
+
+    vectors: (M, k). low, high: (M, k) bounds of the mean rewards.
+    """
+    columns = np.arange(len(objectives))
+    apart = low[vectors.argmax(axis=0), columns] > high[vectors.argmin(axis=0), columns]
+    return [name for name, seen in zip(objectives, apart, strict=True) if not seen]
+
+
+def warnings(health: Mapping[str, float], unmoved: Sequence[str]) -> list[str]:
     """What a reader must know before believing a row of the table."""
     found = []
     if health["empty"] > COLLAPSED_SHARE:
         found.append(f"collapsed: {health['empty']:.0%} of the responses are empty")
     elif health["most_common"] > COLLAPSED_SHARE:
         found.append(f"collapsed: {health['most_common']:.0%} of the responses are identical")
-    if control_means is not None:
-        mean_control = np.mean([c["mean"] for c in control_means.values()])
-        if mean_control < VISIBLE_CONTROL:
-            found.append(f"w has no visible effect: mean control {mean_control:.2f}")
+    if unmoved:
+        found.append(
+            f"w has no visible effect on {', '.join(unmoved)}: the intervals of the mean reward at the "
+            "largest and the smallest weight are not apart"
+        )
     return found
