@@ -59,8 +59,9 @@ def main() -> None:
 def entropies(model, prompt: torch.Tensor, answer: torch.Tensor) -> np.ndarray:
     """Of the distribution that each token of an answer was drawn from, in nats."""
     row = torch.cat([prompt, answer])[None]
-    logps = model(input_ids=row).logits[0, len(prompt) - 1 : -1].double().log_softmax(dim=-1)
-    return -(logps.exp() * logps).sum(dim=-1).numpy()
+    logits = model(input_ids=row.to(model.device)).logits[0, len(prompt) - 1 : -1]
+    logps = logits.double().log_softmax(dim=-1)
+    return -(logps.exp() * logps).sum(dim=-1).cpu().numpy()
 
 
 if __name__ == "__main__":

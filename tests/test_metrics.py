@@ -214,7 +214,11 @@ def test_divergence_in_nats_and_per_token():
     assert divergence(logps, reference, np.array([[2.0, 4.0]])) == (1.5, 0.5)
 
 
-@pytest.mark.parametrize("tokens", [[[0.0, 0.0]], [[1.0]], [1.0, 1.0]])
-def test_divergence_without_tokens_is_refused(tokens):
-    with pytest.raises(ValueError, match=r"expected .P, M., with some tokens"):
+def test_divergence_of_empty_responses_is_none():
+    assert divergence([[0.0, 0.0]], [[0.0, 0.0]], [[0.0, 0.0]]) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize("tokens", [[[1.0]], [1.0, 1.0]])
+def test_divergence_needs_the_tokens_of_every_response(tokens):
+    with pytest.raises(ValueError, match=r"expected .P, M"):
         divergence([[0.0, 0.0]], [[0.0, 0.0]], tokens)

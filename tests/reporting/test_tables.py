@@ -19,7 +19,6 @@ from moa.evaluation.seed_tests import paired
 from moa.reporting.tables import comparisons, references, summary
 from moa.reporting.tables.common import estimate
 from moa.reporting.tables.comparisons import agreement
-from moa.reporting.tables.verdict import holm, verdict
 from moa.runtime.files import write_json
 from moa.runtime.publishing import Job
 from support.made_up_figures import SIMILAR
@@ -350,23 +349,3 @@ def test_there_are_no_per_cents_of_an_optimum_that_is_not_above_0(optimum):
     rows = cells(summary.markdown(metrics, PAPER))[1:]
     assert {row[2] for row in rows} == {"–"} and "50.0" in {row[5] for row in rows}
     assert r"& -- &" in summary.latex(metrics, PAPER)
-
-
-def test_holm_by_hand():
-    assert holm([0.01, 0.04, 0.03]) == [pytest.approx(v) for v in (0.03, 0.06, 0.06)]
-    assert holm([0.9, None, 0.6]) == [1.0, None, 1.0] and holm([]) == []
-
-
-@pytest.mark.parametrize(
-    ("mean", "p", "expected", "word"),
-    [
-        (0.1, 0.01, 1.0, "held"),
-        (-0.1, 0.01, -0.3, "held"),
-        (0.1, 0.01, -0.3, "reversed"),
-        (-0.1, 0.01, 1.0, "reversed"),
-        (0.1, 0.05, 1.0, "open"),
-        (0.1, None, 1.0, "open"),
-    ],
-)
-def test_three_words(mean, p, expected, word):
-    assert verdict(mean, p, expected) == word

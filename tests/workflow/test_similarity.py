@@ -8,9 +8,10 @@ import pytest
 
 from moa.datasets.world import N_WORDS
 from moa.reporting import betas as reported
+from moa.runtime.errors import ConfigError
 from moa.workflow.config import CONFIG_FOLDER, resolve
 from moa.workflow.inherit import read_config
-from moa.workflow.similarity import nats_per_token
+from moa.workflow.similarity import nats_per_token, of_run
 from support.paths import REPO
 
 PAGE = (REPO / "docs" / "scale_model.md").read_text(encoding="utf-8")
@@ -58,6 +59,25 @@ def test_nats_per_token_are_the_papers_at_every_scale():
     assert [pytest.approx(math.log(7 / 3) / 12.8)] == [next(iter(rates))] and max(rates) - min(
         rates
     ) < 1e-9
+
+
+def test_only_labels_per_objective_have_an_optimum_by_weight():
+    """Scalarised labels have one winner per pair, and no minimum at logit(w) / beta_c."""
+    runs = told("synthetic.yaml")
+    policy = resolve(read_config(CONFIG_FOLDER / "synthetic.yaml")).tasks["safety"].policy
+    found = {name: of_run(run, policy) for name, run in runs.items()}
+    rate = pytest.approx(math.log(7 / 3) / 12.8)
+    assert found["mi_epo"] == {"betas": {"beta_c": 1.6, "beta_w": 0.16}, "nats_per_token": rate}
+    assert found["mo_odpo_scalarised"]["nats_per_token"] is None
+    assert found["rlhf"] == {"betas": {"kl": 0.8}, "nats_per_token": None}
+    assert found["sft"] == found["ric"] == {"betas": {}, "nats_per_token": None}
+
+
+def test_a_beta_that_is_infinite_when_scaled_is_a_mistake_of_the_config():
+    raw = read_config(CONFIG_FOLDER / "synthetic.yaml")
+    raw["online"] |= {"beta_c": 1e308}
+    with pytest.raises(ConfigError, match="beta_c"):
+        resolve(raw)
 
 
 def test_raw_betas_are_those_of_the_config():

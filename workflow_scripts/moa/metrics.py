@@ -98,12 +98,11 @@ def divergence(logps: Any, reference: Any, tokens: Any) -> tuple[float, float]:
 
     logps, reference: (P, M), log p of the responses sampled under each vector, by the policy and by its
     reference under the same vector. tokens: (P, M). The mean log-ratio, an estimate of the KL divergence
-    of what is sampled, which a nucleus has cut to its most probable part.
+    of what is sampled, which a nucleus has cut to its most probable part. Per token it is 0 where all
+    responses are empty.
     """
     ratios = np.asarray(logps, dtype=np.float64) - np.asarray(reference, dtype=np.float64)
     lengths = np.asarray(tokens, dtype=np.float64)
-    if ratios.shape != lengths.shape or ratios.ndim != 2 or not lengths.sum() > 0:
-        raise ValueError(
-            f"log-ratios {ratios.shape} and tokens {lengths.shape}: expected (P, M), with some tokens"
-        )
-    return float(ratios.mean()), float(ratios.sum() / lengths.sum())
+    if ratios.shape != lengths.shape or ratios.ndim != 2 or ratios.size == 0:
+        raise ValueError(f"log-ratios {ratios.shape} and tokens {lengths.shape}: expected (P, M)")
+    return float(ratios.mean()), float(ratios.sum() / max(lengths.sum(), 1.0))

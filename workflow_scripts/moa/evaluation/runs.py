@@ -194,13 +194,17 @@ def unmoved_objectives(
     vectors: np.ndarray, low: np.ndarray, high: np.ndarray, objectives: Sequence[str]
 ) -> list[str]:
     """The objectives whose reward w is not seen to move: at its largest weight it is not above what it is
-    at its smallest, the intervals over prompts apart.
+    at its smallest, the intervals over prompts apart. Of several vectors with that weight, the mean counts.
 
     vectors: (M, k). low, high: (M, k) bounds of the mean rewards.
     """
-    columns = np.arange(len(objectives))
-    apart = low[vectors.argmax(axis=0), columns] > high[vectors.argmin(axis=0), columns]
-    return [name for name, seen in zip(objectives, apart, strict=True) if not seen]
+    unmoved = []
+    for k, name in enumerate(objectives):
+        weights = vectors[:, k]
+        most, least = weights == weights.max(), weights == weights.min()
+        if not low[most, k].mean() > high[least, k].mean():
+            unmoved.append(name)
+    return unmoved
 
 
 def warnings(health: Mapping[str, float], unmoved: Sequence[str]) -> list[str]:

@@ -59,7 +59,8 @@ class GenerationSettings(Settings):
     batch_size: Natural = 64
     """Responses scored together for decodability."""
     decodability_prompts: Natural = 32
-    """Test prompts on which all vectors' likelihoods of all responses are computed."""
+    """Test prompts on which all vectors' likelihoods of all responses are computed, and the KL divergence
+    from the SFT policy."""
     vectors_per_job: Natural | None = None
     """Preference vectors that one job evaluates, with the model loaded once; null for all of a run's; the
     responses do not depend on it.

@@ -79,11 +79,11 @@ class OnlineSettings(SampledSettings):
     """per_objective = one weighted DPO loss per objective; scalarised = one pair labelled by the weighted
     reward."""
     beta_c: Positive = 0.1
-    """DPO temperature of the alignment term.
+    """DPO temperature of the alignment term, for responses of policy.reference_tokens.
 
     Paper: 0.1."""
     beta_w: Annotated[Number, Field(ge=0)] = 0.01
-    """Temperature of the exploration term; mo_odpo always has 0.
+    """Temperature of the exploration term, for responses of policy.reference_tokens; mo_odpo always has 0.
 
     Paper: 0.01."""
     stop_gradient: Flag = True
@@ -116,7 +116,7 @@ class ExpertTraining(SampledSettings):
     """How a single-reward expert is trained, with TRL's RLOO; merging comes later and is no part of it."""
 
     kl: Annotated[Number, Field(ge=0)] = 0.05
-    """Weight of the KL penalty against the SFT policy."""
+    """Weight of the KL penalty against the SFT policy, for responses of policy.reference_tokens."""
     generations: Annotated[Whole, Field(ge=2)] = 2
     """Responses sampled per prompt."""
     epochs: Positive = 2

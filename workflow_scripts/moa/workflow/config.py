@@ -281,7 +281,9 @@ def _run(name: str, method: Method, overrides: Mapping[str, Any], common: _Commo
     if own.keys() & {"batch_size", "micro_batch_size"}:  # else its section's, said there
         check_batches(settings, f"{label} in {common.where}", mistakes)
     known = {k: getattr(settings, k) for k in stage.model_fields if k in model.model_fields}
-    told = stage(**scaled(known, common.policy), **common.prompts)
+    told = _made(stage, {**scaled(known, common.policy), **common.prompts}, place, mistakes)
+    if told is None:
+        return None
     changed = {
         **_differences(settings, plain, ""),
         **_differences(lora, LoraSettings.model_validate(base_lora), "lora."),

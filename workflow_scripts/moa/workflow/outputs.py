@@ -50,7 +50,7 @@ def outputs(catalogue: Catalogue, config: str, task: Task, made: Made, shared: I
         objectives = constant(f"moa.reporting.figures.{name}", "OBJECTIVES", None)
         if objectives in (None, len(task.objectives)):
             files |= figure(catalogue, title, name, task.runs, metrics, made)
-    if len({getattr(run.told, "beta_c", None) for run in task.runs} - {None}) >= SEVERAL:
+    if has_phases(task.runs):
         files |= figure(catalogue, title, PHASES, task.runs, metrics, made)
     for name in TABLES:
         files |= table(catalogue, title, name, name, metrics, task)
@@ -60,6 +60,13 @@ def outputs(catalogue: Catalogue, config: str, task: Task, made: Made, shared: I
         files |= figure(catalogue, title, SWEEP, task.sweep, metrics, made)
         files |= table(catalogue, title, SWEEP, "summary", metrics, task)
     return {f"results/{config}/{task.name}/{path}": entry for path, entry in files.items()}
+
+
+def has_phases(runs: list[Run]) -> bool:
+    """Whether the compared methods have runs at several beta_c."""
+    methods = {run.method.name for run in runs}
+    values = {getattr(run.told, "beta_c", None) for run in runs} - {None}
+    return methods >= {*compared()} and len(values) >= SEVERAL
 
 
 def metrics_entry(

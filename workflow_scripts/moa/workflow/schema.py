@@ -122,7 +122,7 @@ class TaskSettings(Sections):
 
     Paper: 11 vectors for two objectives, 13 for three."""
     beta_w_sweep: Annotated[tuple[Annotated[Number, Field(ge=0)], ...], Unique] = ()
-    """Values of beta_w to train and compare in a figure of its own; 0 is MO-ODPO.
+    """Values of beta_w, given as `online.beta_w` is, to train and compare in a figure; 0 is MO-ODPO.
 
     Mend: list different numbers from 0."""
     paper: Text | None = None

@@ -39,10 +39,13 @@ def nats_per_token(beta_c: float, tokens: int, weight: float = SHOWN) -> float:
 
 
 def of_run(told: Any, policy: PolicySettings) -> dict[str, Any]:
-    """What a run's betas come to, for tables and figures; told: as its stage gets it, or None."""
+    """What a run's betas come to, for tables and figures; told: as its stage gets it, or None.
+
+    nats_per_token: None without a beta_c, and with scalarised labels, of which a pair has one.
+    """
     betas = {key: getattr(told, key) for key in SUMMED if hasattr(told, key)}
-    beta_c = betas.get("beta_c")
-    per_token = nats_per_token(beta_c, policy.max_new_tokens) if beta_c else None
+    per_objective = getattr(told, "labels", None) == "per_objective"
+    per_token = nats_per_token(betas["beta_c"], policy.max_new_tokens) if per_objective else None
     return {"betas": betas, "nats_per_token": per_token}
 
 

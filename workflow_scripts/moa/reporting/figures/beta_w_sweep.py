@@ -59,7 +59,7 @@ def draw(metrics: Mapping[str, Any], *, width: float = style.PAGE) -> Figure:
         axes.grid(False, axis="x")
         axes.margins(y=0.08)
     for axes in panels[-1]:
-        axes.set_xlabel("beta_w (evenly spaced)")
+        axes.set_xlabel("beta_w, as given (evenly spaced)")
     style.legend(figure, _handles(metrics, runs))
     footnotes.add(figure, _notes(metrics, runs))
     return figure

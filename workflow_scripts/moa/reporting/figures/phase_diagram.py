@@ -37,7 +37,7 @@ def draw(metrics: Mapping[str, Any], *, width: float = style.PAGE) -> Figure:
     runs = {
         name: run
         for name, run in metrics["runs"].items()
-        if has_front(run) and run["betas"].get("beta_c") and run["method"] in metrics["compared"]
+        if has_front(run) and run["nats_per_token"] and run["method"] in metrics["compared"][:2]
     }
     if not runs:
         return style.empty_figure(width, "No run has a beta_c.")
@@ -65,7 +65,7 @@ def draw(metrics: Mapping[str, Any], *, width: float = style.PAGE) -> Figure:
     low.set_xticks(values, [f"{value:.2g}" for value in values])
     low.minorticks_off()
     low.set_xlim(values[0] / 1.3, values[-1] * 1.3)
-    low.set_xlabel("beta_c (log scale)")
+    low.set_xlabel("beta_c, as trained")
     steps = [place for place, _ in ratios]
     high.set_xticks(steps, [f"{_ratio(runs[name]):.2g}" for _, name in ratios])
     high.set_xlim(steps[0] - 0.5, steps[-1] + 0.5)
@@ -78,7 +78,8 @@ def draw(metrics: Mapping[str, Any], *, width: float = style.PAGE) -> Figure:
     if metrics.get("optimum"):
         handles.append(style.handle(style.METHODS["optimum"]))
     style.legend(figure, handles)
-    footnotes.add(figure, _notes(metrics, runs, beta_c, ratio))
+    drawn = [name for _, name in (*without, *with_term, *ratios)]
+    footnotes.add(figure, _notes(metrics, runs, drawn, beta_c, ratio))
     return figure
 
 
@@ -88,6 +89,10 @@ def _beta_c(run: Mapping[str, Any]) -> float:
 
 def _ratio(run: Mapping[str, Any]) -> float:
     return float(f"{run['betas'].get('beta_w', 0) / _beta_c(run):.6g}")
+
+
+def _collapsed(run: Mapping[str, Any]) -> bool:
+    return any("collapsed" in warning for warning in run.get("warnings") or [])
 
 
 def _centre(runs: Runs) -> tuple[float, float]:
@@ -131,14 +136,24 @@ def _draw(
         low, high = np.array(bounds, dtype=float).T
         axes.fill_between(places, low, high, color=look.colour, alpha=0.18, lw=0, zorder=2)
     for x, run in found:
+        if _collapsed(run):
+            axes.plot(x, run[measure]["mean"], "x", color=style.INK, ms=7, mew=1.3, zorder=5)
         seeds = [seed.get(measure) for seed in run["seeds"].values()]
         if len(seeds) > 1:
             axes.plot([x] * len(seeds), seeds, ".", color=look.colour, ms=3, alpha=0.6, zorder=2.5)
 
 
-def _notes(metrics: Mapping[str, Any], runs: Runs, beta_c: float, ratio: float) -> list[str]:
+def _notes(
+    metrics: Mapping[str, Any], runs: Runs, drawn: Sequence[str], beta_c: float, ratio: float
+) -> list[str]:
     text = footnotes.sample_size(metrics, list(runs))
     text += f" Left: beta_w / beta_c is 0 or {ratio:.3g}; right: beta_c is {beta_c:.3g}, where the upright"
     text += " line stands. Bands: 95% bootstrap intervals over prompts. Small dots: single seeds."
     text += " Decodability and KL in nats. (even): the values stand at even distances."
-    return [text]
+    if any(_collapsed(run) for run in runs.values()):
+        text += " Crossed out: collapsed runs, whose CRD is low because they always answer alike."
+    if left := [name for name in runs if name not in drawn]:
+        text += (
+            f" Not drawn, since they stand where another run does or on no line: {', '.join(left)}."
+        )
+    return [text, *footnotes.warnings(metrics, style.looks(runs))]
