@@ -80,7 +80,8 @@ def expert(world, folder, **changes):
 
 
 def test_an_expert_raises_its_own_reward(world, tmp_path):
-    _, lines, _ = expert(world, tmp_path, epochs=30, learning_rate=5e-3, micro_batch_size=8)
+    freely = {"kl": 0.05, "epochs": 30, "learning_rate": 5e-3}
+    _, lines, _ = expert(world, tmp_path, micro_batch_size=8, **freely)
     rewards = [line["raw_helpfulness"] for line in lines if "raw_helpfulness" in line]
     assert np.mean(rewards[-10:]) > np.mean(rewards[:10]) + 0.05
     assert lines[0]["kl"] == pytest.approx(0, abs=1e-4)  # it starts at its reference
