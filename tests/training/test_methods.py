@@ -80,7 +80,7 @@ def expert(world, folder, **changes):
 
 
 def test_an_expert_raises_its_own_reward(world, tmp_path):
-    freely = {"kl": 0.05, "epochs": 30, "learning_rate": 5e-3}
+    freely = {"kl": 0.05, "epochs": 60, "learning_rate": 1e-2}
     _, lines, _ = expert(world, tmp_path, micro_batch_size=8, **freely)
     rewards = [line["raw_helpfulness"] for line in lines if "raw_helpfulness" in line]
     assert np.mean(rewards[-10:]) > np.mean(rewards[:10]) + 0.05
