@@ -27,13 +27,10 @@ TABLES = ("verdict", "summary", "comparisons", "references")
 SWEEP = f"{SWEPT}_sweep"  # figure and table of the runs that a task's beta_w_sweep lists
 
 PHASES = "phase_diagram"  # of the runs where they have several beta_c
-SEVERAL = 3
+SEVERAL = 3  # beta_c that make a diagram
 
-RESULTS = (
-    "score/",
-    "likelihoods/",
-    "reference/",
-)  # of a run's roles, those that metrics are made of
+# of a run's roles, those that metrics are made of
+RESULTS = ("score/", "likelihoods/", "reference/")
 # what a figure's NEEDS name -> the roles that hold it
 ROLES = {"scores": "score/", "curves": "trained/", "explored": "trained/"}
 

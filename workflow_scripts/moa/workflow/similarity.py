@@ -29,13 +29,13 @@ def scaled(settings: Mapping[str, Any], policy: PolicySettings) -> dict[str, Any
     return {k: _short(v * times) if k in SUMMED else v for k, v in settings.items()}
 
 
-def nats_per_token(beta_c: float, tokens: int, weight: float = SHOWN) -> float:
+def nats_per_token(beta_c: float, tokens: int) -> float:
     """How far the alignment loss asks two responses to be moved apart where two objectives of weights
-    w and 1 - w disagree on them, per token: logit(w) / (beta_c x tokens).
+    w = SHOWN and 1 - w disagree on them, per token: logit(w) / (beta_c x tokens).
 
     beta_c: as the stage gets it. tokens: of the longest response.
     """
-    return math.log(weight / (1 - weight)) / (beta_c * tokens)
+    return math.log(SHOWN / (1 - SHOWN)) / (beta_c * tokens)
 
 
 def of_run(told: Any, policy: PolicySettings) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from moa.reporting.figures import footnotes, style
-from moa.reporting.figures.shown import has_front
+from moa.reporting.figures.shown import collapsed, has_front
 
 NEEDS = ()
 MEASURES = {
@@ -47,7 +47,7 @@ def draw(metrics: Mapping[str, Any], *, width: float = style.PAGE) -> Figure:
     for axes, (measure, title) in zip(panels.flat, MEASURES.items(), strict=True):
         axes.set_title(title)
         for name, run in runs.items():
-            if _collapsed(run):
+            if collapsed(run):
                 middle = round(places[name])
                 axes.axvspan(middle - 0.45, middle + 0.45, color=style.BAND, lw=0, zorder=0.5)
         _draw_measure(axes, runs, places, measure)
@@ -63,10 +63,6 @@ def draw(metrics: Mapping[str, Any], *, width: float = style.PAGE) -> Figure:
     style.legend(figure, _handles(metrics, runs))
     footnotes.add(figure, _notes(metrics, runs))
     return figure
-
-
-def _collapsed(run: Mapping[str, Any]) -> bool:
-    return any("collapsed" in warning for warning in run.get("warnings") or [])
 
 
 def _look(name: str, run: Mapping[str, Any]) -> style.Look:
@@ -106,7 +102,7 @@ def _draw_measure(
         if found.get("low") is not None and found.get("high") is not None:
             axes.vlines(x, found["low"], found["high"], color=look.colour, lw=1.3, zorder=3)
         axes.plot(x, found["mean"], **look.line(linestyle="", zorder=4))
-        if _collapsed(run):
+        if collapsed(run):
             axes.plot(x, found["mean"], "x", color=style.INK, ms=7, mew=1.3, zorder=5)
     if line:
         last = list(places)[-1]  # the largest beta_w: a run of the method that is swept
@@ -120,7 +116,7 @@ def _handles(metrics: Mapping[str, Any], runs: Mapping[str, Any]) -> list[Any]:
         style.handle(look, label=metrics["labels"].get(method, method), linestyle="")
         for method, look in of_methods.items()
     ]
-    if any(_collapsed(run) for run in runs.values()):
+    if any(collapsed(run) for run in runs.values()):
         handles.append(Patch(color=style.BAND, label="collapsed"))
     if metrics.get("optimum"):
         handles.append(style.handle(style.METHODS["optimum"]))
@@ -137,7 +133,7 @@ def _notes(metrics: Mapping[str, Any], runs: Mapping[str, Any]) -> list[str]:
         text += " Small dots: single seeds."
     text += f" Decodability is at most log {len(metrics['vectors'])} ="
     text += f" {np.log(len(metrics['vectors'])):.2f}."
-    if any(_collapsed(run) for run in runs.values()):
+    if any(collapsed(run) for run in runs.values()):
         text += " Crossed out: collapsed runs, whose CRD is low because they always answer alike."
     looks = dict(sorted(style.looks(runs).items(), key=lambda item: runs[item[0]]["beta_w"]))
     return [text, *footnotes.warnings(metrics, looks)]

@@ -18,7 +18,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from moa.reporting.figures import footnotes, style
-from moa.reporting.figures.shown import has_front
+from moa.reporting.figures.shown import collapsed, has_front
 
 NEEDS = ()
 MEASURES = {
@@ -91,10 +91,6 @@ def _ratio(run: Mapping[str, Any]) -> float:
     return float(f"{run['betas'].get('beta_w', 0) / _beta_c(run):.6g}")
 
 
-def _collapsed(run: Mapping[str, Any]) -> bool:
-    return any("collapsed" in warning for warning in run.get("warnings") or [])
-
-
 def _centre(runs: Runs) -> tuple[float, float]:
     """The beta_c at which most ratios were tried, and the ratio above 0 tried at most beta_c."""
     pairs = {(_beta_c(run), _ratio(run)) for run in runs.values()}
@@ -136,7 +132,7 @@ def _draw(
         low, high = np.array(bounds, dtype=float).T
         axes.fill_between(places, low, high, color=look.colour, alpha=0.18, lw=0, zorder=2)
     for x, run in found:
-        if _collapsed(run):
+        if collapsed(run):
             axes.plot(x, run[measure]["mean"], "x", color=style.INK, ms=7, mew=1.3, zorder=5)
         seeds = [seed.get(measure) for seed in run["seeds"].values()]
         if len(seeds) > 1:
@@ -150,7 +146,7 @@ def _notes(
     text += f" Left: beta_w / beta_c is 0 or {ratio:.3g}; right: beta_c is {beta_c:.3g}, where the upright"
     text += " line stands. Bands: 95% bootstrap intervals over prompts. Small dots: single seeds."
     text += " Decodability and KL in nats. (even): the values stand at even distances."
-    if any(_collapsed(run) for run in runs.values()):
+    if any(collapsed(run) for run in runs.values()):
         text += " Crossed out: collapsed runs, whose CRD is low because they always answer alike."
     if left := [name for name in runs if name not in drawn]:
         text += (

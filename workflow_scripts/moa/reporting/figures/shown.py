@@ -13,6 +13,11 @@ def has_front(run: Mapping[str, Any]) -> bool:
     return run.get("hv") is not None
 
 
+def collapsed(run: Mapping[str, Any]) -> bool:
+    """Whether a warning says that it always answers alike, or with nothing."""
+    return any("collapsed" in warning for warning in run.get("warnings") or [])
+
+
 def first_run(metrics: Mapping[str, Any], method: str) -> list[str]:
     """The run named like its method, or else that method's first; empty if it has none."""
     runs = metrics["runs"]
