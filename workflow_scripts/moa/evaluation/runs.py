@@ -109,9 +109,7 @@ def summarise(
     seeds: dict[str, dict[str, Any]] = {}
     for i, seed in enumerate(sorted(run.rewards)):
         points = run.rewards[seed].mean(axis=1)
-        seeds[str(seed)] = {"points": points.tolist()} | dict.fromkeys(
-            ("hv", "mip", "crd", "control", "decodability", "kl", "kl_per_token")
-        )
+        seeds[str(seed)] = {"points": points.tolist()} | dict.fromkeys((*MEASURED, "control"))
         if estimates:
             seeds[str(seed)] |= {
                 **{key: float(s.observed[i]) for key, s in estimates.headline.items()},
