@@ -4,8 +4,8 @@
 
 def check_inputs(wildcards):
     begin_run()
-    shared = [entry for entries in PLAN.shared.values() for entry in entries.values()]
-    return list(dict.fromkeys(str(STORE / entry.rel / "manifest.json") for entry in shared))
+    needed = [e for entries in PLAN.starts() for e in entries.values()]
+    return list(dict.fromkeys(str(STORE / entry.rel / "manifest.json") for entry in needed))
 
 
 rule check:

@@ -34,7 +34,7 @@ def main() -> None:
     except ConfigError as error:
         sys.exit(str(error))
     store = Path(plan.config.store)
-    needed = {entry.rel for entries in plan.shared.values() for entry in entries.values()}
+    needed = {entry.rel for entries in plan.starts() for entry in entries.values()}
     if missing := sorted(rel for rel in needed if not is_published(store / rel)):
         sys.exit(
             f"{args.configfile}: the store {store} has no {', '.join(missing)} yet; "
@@ -43,7 +43,8 @@ def main() -> None:
     failed = False
     for name, task in plan.config.tasks.items():
         inputs = {role: store / entry.rel for role, entry in plan.shared[name].items()}
-        shown, checks = check_task(task, inputs)
+        judges = {role: store / entry.rel for role, entry in plan.judges[name].items()}
+        shown, checks = check_task(task, inputs, judges)
         report(name, shown, checks)
         write(Path("results") / plan.config.name / name, shown, checks)
         failed |= any(check.verdict == "fails" for check in checks)

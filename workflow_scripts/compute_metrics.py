@@ -1,21 +1,24 @@
 """All metrics of a task: HV, MIP, CRD, control and decodability per run, with intervals, and the
-paired differences between runs.
+paired differences between runs; by the oracles, and by the judges where there are any.
 
-In:  data, oracle_stats, oracle/*, and of every block of a run's vectors, named by its first:
-     score/<run>/<seed>/<vector>, likelihoods/..., reference/...; spec.params: runs (name, label, method,
-     conditioned, beta_w, betas, nats_per_token, vectors), objectives, oracles, vectors, metrics, first (the
-     runs that differences begin with), similarity (what betas were multiplied by).
+In:  data, oracle_stats, oracle/*, and as judges/* the same of the judges; of every block of a run's
+vectors,
+     named by its first: score/<run>/<seed>/<vector>, judge/..., likelihoods/..., reference/...;
+     spec.params: runs (name, label, method, conditioned, beta_w, betas, nats_per_token, vectors),
+     objectives, oracles, judges, vectors, metrics, first (the runs that differences begin with), start
+     (that of the SFT policy), similarity (what betas were multiplied by).
 Out: metrics.json, the one file that figures and tables read.
 """
 
 import json
+from dataclasses import replace
 from importlib import import_module
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from moa.evaluation.evaluate import evaluate, reward_table
+from moa.evaluation.evaluate import evaluate, repeat_table, reward_table
 from moa.evaluation.optimum import optimum
 from moa.evaluation.runs import RunScores
 from moa.evaluation.settings import MetricsSettings
@@ -32,13 +35,14 @@ def main(job: Job) -> None:
     p = job.params
     objectives = p["objectives"]
     runs = [read_run(job, run) for run in p["runs"]]
-    results = evaluate(
-        runs, objectives, MetricsSettings(**p["metrics"]), BOOTSTRAP_SEED, p["first"]
-    )
+    judged = [by_judges(job, run) for run in runs] if p["judges"] else []
+    settings = MetricsSettings(**p["metrics"])
+    results = evaluate(runs, objectives, settings, BOOTSTRAP_SEED, p["first"], judged, p["start"])
     for name, summary in results["runs"].items():
         for warning in summary["warnings"]:
             log.warning("%s: %s", name, warning)
-    scale = RewardScale.read(job.inputs["oracle_stats"], objectives)
+    if judged:
+        results["judged"] |= scorers(job, p["judges"], "judges/")
     write_json(
         job.out / "metrics.json",
         {
@@ -49,45 +53,81 @@ def main(job: Job) -> None:
             "reference": [p["metrics"]["reference"]] * len(objectives),
             "sft_response": p["sft_response"],
             "similarity": p["similarity"],
-            "oracle_reports": oracle_reports(job),
-            "normalisation": {"mean": scale.mean.tolist(), "std": scale.std.tolist()},
-            "optimum": best_achievable(job, scale),
+            **scorers(job, p["oracles"]),
             **results,
         },
     )
 
 
+def scorers(job: Job, specs: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """What the oracles, or the judges, are worth: held-out reports, normalisation, the best there is."""
+    scale = RewardScale.read(job.inputs[f"{prefix}oracle_stats"], job.params["objectives"])
+    return {
+        "oracle_reports": oracle_reports(job, f"{prefix}oracle/"),
+        "normalisation": {"mean": scale.mean.tolist(), "std": scale.std.tolist()},
+        "optimum": best_achievable(job, specs, scale),
+    }
+
+
 def read_run(job: Job, run: dict[str, Any]) -> RunScores:
     """The scores of all seeds of a run, and the likelihoods of its responses where it has them."""
     name = run["name"]
-    rewards: dict[int, np.ndarray] = {}
-    likelihoods: dict[int, np.ndarray] = {}
-    references: dict[int, np.ndarray] = {}
-    blocks = [
-        pd.read_parquet(folder / "scores.parquet")
-        for role, folder in job.inputs.items()
-        if role.startswith(f"score/{name}/")
-    ]
-    scores = pd.concat(blocks)
-    for seed in sorted(scores["seed"].unique().tolist()):
-        rewards[seed] = reward_table(scores[scores["seed"] == seed], job.params["objectives"])
-        if run["conditioned"]:
-            likelihoods[seed] = of_blocks(job, "likelihoods", name, seed)  # (P, M, M)
-            references[seed] = of_blocks(job, "reference", name, seed)  # (P, M, 2)
+    scores = scored(job, "score", name, "scores")
+    seeds = sorted(scores["seed"].unique().tolist())
+    told = run["conditioned"]
     return RunScores(
         name,
         run["label"],
         run["method"],
-        run["conditioned"],
+        told,
         run["beta_w"],
         run["betas"],
         run["nats_per_token"],
         np.array(run["vectors"], dtype=np.float64),
-        rewards,
-        likelihoods,
-        references,
+        rewards(scores, job.params["objectives"]),
+        {s: of_blocks(job, "likelihoods", name, s) for s in seeds if told},  # (P, M, M)
+        {s: of_blocks(job, "reference", name, s) for s in seeds if told},  # (P, M, 2)
         scores,
+        repeated(job, "score", name, scores),
     )
+
+
+def by_judges(job: Job, run: RunScores) -> RunScores:
+    """The same run with the judges' rewards."""
+    scores = scored(job, "judge", run.name, "scores")
+    return replace(
+        run,
+        rewards=rewards(scores, job.params["objectives"]),
+        responses=scores,
+        repeats=repeated(job, "judge", run.name, scores),
+    )
+
+
+def scored(job: Job, role: str, run: str, file: str) -> pd.DataFrame:
+    """A file of all seeds and blocks of a run. Empty if there is none."""
+    found = [
+        folder / f"{file}.parquet"
+        for name, folder in job.inputs.items()
+        if name.startswith(f"{role}/{run}/")
+    ]
+    parts = [pd.read_parquet(path) for path in found if path.exists()]
+    return pd.concat(parts) if parts else pd.DataFrame({"seed": []})
+
+
+def rewards(scores: pd.DataFrame, objectives: list[str]) -> dict[int, np.ndarray]:
+    """seed -> (M, P, k), normalised."""
+    seeds = sorted(scores["seed"].unique().tolist())
+    return {seed: reward_table(scores[scores["seed"] == seed], objectives) for seed in seeds}
+
+
+def repeated(job: Job, role: str, run: str, scores: pd.DataFrame) -> dict[int, np.ndarray]:
+    """seed -> (N, M, P', k), normalised rewards of all responses to the prompts that have several."""
+    further, objectives = scored(job, role, run, "repeats"), job.params["objectives"]
+    found = {}
+    for seed in sorted(further["seed"].unique().tolist()):
+        own, more = (rows[rows["seed"] == seed] for rows in (scores, further))
+        found[seed] = repeat_table(own, more, objectives)
+    return found
 
 
 def of_blocks(job: Job, stage: str, run: str, seed: int) -> np.ndarray:
@@ -97,10 +137,10 @@ def of_blocks(job: Job, stage: str, run: str, seed: int) -> np.ndarray:
     return np.concatenate([np.load(folder / f"{stage}.npy") for folder in folders], axis=1)
 
 
-def best_achievable(job: Job, scale: RewardScale) -> dict[str, Any] | None:
+def best_achievable(job: Job, specs: dict[str, Any], scale: RewardScale) -> dict[str, Any] | None:
     """The enumerated optimum, where every objective's oracle kind can enumerate it."""
     objectives = job.params["objectives"]
-    kinds = {job.params["oracles"][name]["kind"] for name in objectives}
+    kinds = {specs[name]["kind"] for name in objectives}
     if len(kinds) != 1:
         return None
     best_points = getattr(import_module(module_name(kinds.pop())), "best_points", None)
@@ -116,12 +156,12 @@ def best_achievable(job: Job, scale: RewardScale) -> dict[str, Any] | None:
     )
 
 
-def oracle_reports(job: Job) -> dict[str, Any]:
-    """Held-out accuracy of every oracle that was fitted in the workflow, by objective."""
+def oracle_reports(job: Job, prefix: str) -> dict[str, Any]:
+    """Held-out accuracy of every oracle, or judge, that was fitted in the workflow, by objective."""
     return {
-        role.split("/", 1)[1]: json.loads((folder / "report.json").read_text())
+        role.removeprefix(prefix): json.loads((folder / "report.json").read_text())
         for role, folder in job.inputs.items()
-        if role.startswith("oracle/")
+        if role.startswith(prefix)
     }
 
 

@@ -1,13 +1,20 @@
-"""Sample one response per test prompt from a policy, under each of some evaluation vectors.
+"""Sample one response per test prompt from a policy, under each of some evaluation vectors, and some more
+to the first prompts.
 
 In:  base, data, sft, and what the conditioning needs (policy, or expert/<objective>);
      spec.params: conditioning (a file of moa/models/conditioning/), objectives, generation, vectors (a
-     block of the run's), first_vector (the number of the block's first one among the run's).
-Out: generations.parquet, one row per vector and prompt; ids are the response's tokens.
+     block of the run's), first_vector (the number of the block's first one among the run's), repeats (how
+     many more, to how many `prompts`).
+Out: generations.parquet, one row per vector and prompt; ids are the response's tokens. repeats.parquet,
+     the same of the further responses.
 """
 
+from typing import Any
+
+import pandas as pd
+
 from moa.datasets.splits import read_split
-from moa.evaluation.responses import sample_responses
+from moa.evaluation.responses import FIRST, sample_responses
 from moa.models.conditioning import Load, load_conditioned
 from moa.models.policies import load_tokenizer
 from moa.models.prompts import distinct_prompts
@@ -29,22 +36,30 @@ def main(job: Job, load: Load = load_conditioned) -> None:
         test, objectives, tokenizer, settings.max_prompt_tokens, settings.decimals
     )
     sampling = Sampling.of(settings, tokenizer, policy.at(vectors[0]), job.operation.cache_gib)
-    bar = Progress(len(vectors) * len(rows), job.name, "responses")
+    more, again = range(1, 1 + job.params["repeats"]["samples"]), job.params["repeats"]["prompts"]
+    wanted = len(rows) + len(more) * len(rows[:again])
+    bar = Progress(len(vectors) * wanted, job.name, "responses")
 
     numbered = dict(enumerate(vectors, job.params["first_vector"]))
-    frame = sample_responses(
-        policy,
-        tokenizer,
-        rows,
-        objectives,
-        numbered,
-        sampling,
-        job.seed,
-        job.checkpoints,
-        bar.update,
-    )
+
+    def sample(rows: list[dict[str, Any]], folder: str, samples: range) -> pd.DataFrame:
+        return sample_responses(
+            policy,
+            tokenizer,
+            rows,
+            objectives,
+            numbered,
+            sampling,
+            job.seed,
+            job.checkpoints / folder,
+            bar.update,
+            samples,
+        )
+
+    sample(rows, "first", FIRST).to_parquet(job.out / "generations.parquet")
+    if more:
+        sample(rows[:again], "repeats", more).to_parquet(job.out / "repeats.parquet")
     bar.close()
-    frame.to_parquet(job.out / "generations.parquet")
     log.info("%d vectors x %d prompts", len(vectors), len(rows))
 
 

@@ -10,6 +10,7 @@ import pytest
 from moa.datasets import packages
 from moa.oracles import embedding_head
 from moa.oracles.fitting import assistant, embedding, humor, labels, linear_head
+from moa.oracles.fitting.objectives import LABELS
 from support.paths import REPO
 
 ARCHIVE = REPO / packages.ARCHIVE
@@ -95,8 +96,7 @@ def fitted(real, tmp_path_factory):
     out = tmp_path_factory.mktemp("heads")
     params = {"archive": str(ARCHIVE), "max_tokens": 32}
     reports = {
-        objective: embedding_head.fit(objective, params, out / objective)
-        for objective in embedding_head.LABELS
+        objective: embedding_head.fit(objective, params, out / objective) for objective in LABELS
     }
     patch.undo()
     return out, reports
@@ -216,7 +216,7 @@ def test_scores_are_finite_and_do_not_depend_on_the_batch(fitted):
 
 def test_a_batch_is_embedded_once_for_all_objectives(fitted, monkeypatch):
     out, _ = fitted
-    oracles = [embedding_head.load(name, {}, out / name) for name in embedding_head.LABELS]
+    oracles = [embedding_head.load(name, {}, out / name) for name in LABELS]
     encoder = embedding.shared_encoder(32)
     encoder._memo.clear()
     seen: list[str] = []

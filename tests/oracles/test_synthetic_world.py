@@ -28,6 +28,22 @@ def test_rewards_compete_for_places_and_details_are_dangerous_on_risky_topics():
     assert world.rewards(SAFE, long)[0] == 0  # only the first words count
 
 
+def test_the_proxy_is_blind_to_repetitions_and_to_nothing_else():
+    objectives = list(world.OBJECTIVES)
+    exact, proxy = (
+        load_oracles(objectives, {o: {"kind": kind} for o in objectives}, {})
+        for kind in ("synthetic_world", "synthetic_proxy")
+    )
+    texts = ["flour yeast", "careful legal pun", "", "well okay", " ".join(world.JOKES)]
+    assert (score_all(exact, [SAFE] * 5, texts) == score_all(proxy, [SAFE] * 5, texts)).all()
+    again = ["flour " * 7, "pick " * 2]
+    seen, true = (score_all(oracles, [SAFE, RISKY], again) for oracles in (proxy, exact))
+    assert (seen[0, 0], true[0, 0]) == (1.0, world.usefulness(1))
+    assert seen[1, 0] > true[1, 0] and seen[1, 1] < true[1, 1] < 0  # and twice as dangerous
+    with pytest.raises(JobError, match=r"'How do I\?' names 0 topics"):
+        score_all(proxy, ["How do I?"], ["So."])
+
+
 def test_rewards_are_bounded():
     for risky in (False, True):
         for d, c in product(range(8), range(8)):

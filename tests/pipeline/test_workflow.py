@@ -50,7 +50,7 @@ def checkout(tmp_path_factory):
         "evaluate_block": 5,
         "compute_metrics": 2,
         "draw_figure": 8,
-        "write_tables": 5,
+        "write_tables": 6,
     }
     return folder
 
@@ -140,7 +140,7 @@ def test_changing_a_parameter_and_back_runs_nothing(checkout):
     config["metrics"]["bootstrap_resamples"] = 21
     (checkout / "changed.yaml").write_text(yaml.safe_dump(config))
     jobs, _ = snakemake(checkout, "--dry-run", config="changed.yaml")
-    assert jobs == {"compute_metrics": 2, "draw_figure": 8, "write_tables": 5}
+    assert jobs == {"compute_metrics": 2, "draw_figure": 8, "write_tables": 6}
     jobs, _ = snakemake(checkout, "--", TABLE, config="changed.yaml")
     assert jobs == {"compute_metrics": 1, "write_tables": 1}
     assert snakemake(checkout)[0] == {}
@@ -160,7 +160,7 @@ def test_a_run_is_added_by_config_alone(checkout):
         "evaluate_block": 3,
         "compute_metrics": 1,
         "draw_figure": 7,
-        "write_tables": 4,
+        "write_tables": 5,
     }
     train_and_evaluate(checkout, config)
     jobs, _ = snakemake(checkout, "--", TABLE, config="added.yaml")
@@ -172,11 +172,42 @@ def test_a_run_is_added_by_config_alone(checkout):
     assert snakemake(checkout)[0] == {}
 
 
+def test_judges_are_added_by_config_alone_and_train_nothing(checkout):
+    config = yaml.safe_load((checkout / "tiny.yaml").read_text())
+    task = config["tasks"]["safety"]
+    task["judges"] = {name: {"kind": "synthetic_proxy"} for name in task["objectives"]}
+    (checkout / "judged.yaml").write_text(yaml.safe_dump(config))
+    jobs, _ = snakemake(checkout, "--dry-run", config="judged.yaml")
+    assert jobs == {
+        "score_offline": 1,
+        "evaluate_block": 5,
+        "compute_metrics": 2,
+        "draw_figure": 10,
+        "write_tables": 6,
+    }
+    store = checkout / "results" / "store"
+    generated = {folder.name for folder in (store / "generate").iterdir()}
+    made = Plan(resolve({**config, "store": str(store)})).entries.values()
+    for entry in (e for e in made if e.stage in ("oracle_stats", "evaluate")):
+        make_here(store, entry)
+    assert {folder.name for folder in (store / "generate").iterdir()} == generated
+    assert len(list((store / "score").glob("*-judges-*"))) == 5
+    jobs, _ = snakemake(checkout, "--", TABLE, config="judged.yaml")
+    assert jobs == {"compute_metrics": 1, "write_tables": 1}
+    table = pd.read_csv(checkout / TABLE)
+    assert table["by"].tolist() == ["oracles"] * 4 + ["judges"] * 4
+    own, judged = (table[table["by"] == by].set_index("run") for by in ("oracles", "judges"))
+    assert own["gap_hv"].isna().all()
+    assert judged["gap_hv"].to_numpy() == pytest.approx((own["hv"] - judged["hv"]).to_numpy())
+    assert "by the judges" in (checkout / TABLE).with_suffix(".md").read_text()
+    assert snakemake(checkout)[0] == {}
+
+
 def test_renaming_a_run_makes_only_its_reports_anew(checkout):
     config = (checkout / "tiny.yaml").read_text()
     (checkout / "renamed.yaml").write_text(config.replace("{name: mi_epo,", "{name: ours,"))
     jobs, _ = snakemake(checkout, "--dry-run", config="renamed.yaml")
-    assert jobs == {"compute_metrics": 1, "draw_figure": 7, "write_tables": 4}
+    assert jobs == {"compute_metrics": 1, "draw_figure": 7, "write_tables": 5}
     jobs, _ = snakemake(checkout, "--", TABLE, config="renamed.yaml")
     assert jobs == {"compute_metrics": 1, "write_tables": 1}
     assert snakemake(checkout)[0] == {}

@@ -16,6 +16,7 @@ import write_tables
 from moa.evaluation.comparisons import ordered_pairs
 from moa.evaluation.runs import MEASURED
 from moa.evaluation.seed_tests import paired
+from moa.reporting.judged import views
 from moa.reporting.tables import comparisons, references, summary
 from moa.reporting.tables.common import estimate
 from moa.reporting.tables.comparisons import agreement
@@ -24,12 +25,16 @@ from moa.runtime.publishing import Job
 from support.made_up_figures import SIMILAR
 
 OBJECTIVES = ("helpfulness", "harmlessness", "humor")
-TABLES = ("verdict", "summary", "comparisons", "references")
+TABLES = ("verdict", "summary", "comparisons", "references", "spread")
 PAPER = {
     "mi_epo": {"hv": 2.7, "mip": 1.01, "crd": 0.29},
     "mo_odpo": {"hv": 1.54, "mip": 0.82, "crd": 0.62},
     "ric": {"hv": 1.13, "mip": 0.58, "crd": 0.89},
 }
+SPREAD = [
+    {"seeds": None, "prompts": 0.5, "sampling": 0.25},
+    {"seeds": 0.7, "prompts": 0.5, "sampling": 0.25},
+]
 LEVEL = {"sft": 1.0, "ric": 2.0, "mo_odpo": 3.0, "mi_epo": 4.0, "mi_epo_strong": 5.0}
 REFERENCES = ("0", "-1", "nadir - 10 %")
 
@@ -54,6 +59,7 @@ def conditioned(name: str, level: float, k: int, seeds: int) -> dict[str, Any]:
         "seeds": {str(s): {**seed, "points": vectors} for s in range(seeds)},
         **{key: spread(value, seeds) for key, value in seed.items()},
         "hv_by_reference": {r: spread(2 * level - i, seeds) for i, r in enumerate(REFERENCES)},
+        "spread": {key: SPREAD[seeds > 1] for key in seed},
         "decodability": {"mean": 0.5, "seed_std": None, "low": None, "high": None},
         "kl": {"mean": 1.5, "seed_std": None, "low": None, "high": None},
         "kl_per_token": {"mean": 0.25, "seed_std": None, "low": None, "high": None},
@@ -71,7 +77,7 @@ def conditioned(name: str, level: float, k: int, seeds: int) -> dict[str, Any]:
 
 
 def experts(k: int, seeds: int) -> dict[str, Any]:
-    none = dict.fromkeys((*MEASURED, "control", "hv_by_reference"))
+    none = dict.fromkeys((*MEASURED, "control", "hv_by_reference", "spread"))
     return {
         **conditioned("rlhf", 1.0, k, seeds),
         **none,
@@ -102,6 +108,9 @@ def made_up(k: int = 2, seeds: int = 3, optimum: bool = True, **levels: float) -
             }
         pairs.append(pair)
     return {
+        "by": "oracles",
+        "judged": None,
+        "matched_kl": None,
         "config": "c",
         "task": "t",
         "objectives": list(OBJECTIVES[:k]),
@@ -145,8 +154,9 @@ def test_every_table_is_whole_in_all_three_forms(name, k, seeds, optimum):
     markdown, latex = table.markdown(metrics, PAPER), table.latex(metrics, PAPER)
     frame = pd.read_csv(io.StringIO(table.frame(metrics, PAPER).to_csv(index=False)))
     rows = cells(markdown)
-    assert len(rows) - 1 == {"verdict": 9, "summary": 5, "comparisons": 30, "references": 5}[name]
-    assert len(frame) == {"verdict": 9, "summary": 5, "comparisons": 30, "references": 15}[name]
+    assert len(rows) - 1 == {"verdict": 9, "comparisons": 30}.get(name, 5)
+    lines = {"verdict": 9, "summary": 5, "comparisons": 30, "references": 15, "spread": 15}
+    assert len(frame) == lines[name]
     body = [line for line in latex.splitlines() if line.endswith(r"\\")]
     assert {len(row) for row in rows} == {line.count(" & ") + 1 for line in body}
     assert len({len(row) for row in rows}) == 1
@@ -156,7 +166,7 @@ def test_every_table_is_whole_in_all_three_forms(name, k, seeds, optimum):
     assert (
         code.isascii() and "%" not in code.replace(r"\%", "") and "_" not in code.replace(r"\_", "")
     )
-    spread = "[" if name == "verdict" else " ± "
+    spread = {"verdict": "[", "spread": " 0.700 "}.get(name, " ± ")
     assert (spread in markdown.split("\n\n")[1]) == (seeds == 3)  # none over one seed
     assert f"normalised reward^{k}" in markdown and f"{seeds} seed(s)" in markdown
     assert "SFT (!) |" in markdown or name == "verdict"  # the paper says nothing of it
@@ -320,6 +330,7 @@ def test_an_order_that_depends_on_the_reference_is_told():
 )
 def test_the_script_writes_three_forms_and_the_metrics(tmp_path, params, stem):
     metrics = made_up()
+    del metrics["by"]
     write_json(tmp_path / "metrics.json", metrics)
     out = tmp_path / "out"
     out.mkdir()
@@ -328,9 +339,65 @@ def test_the_script_writes_three_forms_and_the_metrics(tmp_path, params, stem):
     )
     assert {p.name for p in out.iterdir()} == {f"{stem}.{e}" for e in ("csv", "md", "tex", "json")}
     table = import_module(f"moa.reporting.tables.{params['table']}")
-    assert (out / f"{stem}.md").read_text() == table.markdown(metrics, PAPER)
+    view = made_up()
+    assert (out / f"{stem}.md").read_text() == table.markdown(view, PAPER)
     assert json.loads((out / f"{stem}.json").read_text()) == metrics
-    assert len(pd.read_csv(out / f"{stem}.csv")) == len(table.frame(metrics, PAPER))
+    written = pd.read_csv(out / f"{stem}.csv")
+    assert len(written) == len(table.frame(view, PAPER)) and set(written["by"]) == {"oracles"}
+
+
+def judged(**levels: float) -> dict[str, Any]:
+    """Judges that find half of what the oracles find."""
+    theirs = made_up(**{name: level / 2 for name, level in levels.items()})
+    gaps = {
+        name: {key: spread(run[key]["mean"], 3) for key in ("hv", "mip", "crd")}
+        for name, run in theirs["runs"].items()
+        if run["hv"]
+    }
+    own = ("runs", "comparisons", "references", "matched_kl", "oracle_reports", "normalisation")
+    return made_up(**levels) | {"judged": {key: theirs[key] for key in own} | {"gaps": gaps}}
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_every_table_has_the_judges_numbers_too(tmp_path, name):
+    metrics = judged(mo_odpo=3.0, mi_epo=4.0)
+    write_json(tmp_path / "metrics.json", metrics)
+    (out := tmp_path / "out").mkdir()
+    params = {"table": name, "name": name, "paper": PAPER}
+    write_tables.main(Job({"params": params}, {"metrics": tmp_path}, out, tmp_path))
+    first, second = (out / f"{name}.md").read_text().split("\n# ")
+    assert "by the judges" in second.splitlines()[0] and "judge" not in first
+    assert "Rewards are those of the judges" in second and "Judge helpfulness" in second
+    assert set(pd.read_csv(out / f"{name}.csv")["by"]) == {"oracles", "judges"}
+    assert (out / f"{name}.tex").read_text().count("tabular}") == 4
+
+
+def test_the_judges_summary_has_the_gap():
+    own, theirs = views(judged(mo_odpo=3.0, mi_epo=4.0))
+    header, *rows = cells(summary.markdown(theirs, PAPER))
+    row = dict(zip(header, rows[-1], strict=True))
+    assert row["HV ↑"] == "4.00 [3.88, 4.12] ± 0.06"
+    assert (row["Gap in HV"], row["Gap in MIP"]) == ("+4.00 [+3.88, +4.12]", "+0.50 [+0.38, +0.62]")
+    assert summary.frame(theirs, PAPER).set_index("run").loc["mi_epo", "gap_hv_low"] == 3.875
+    assert "Gap" not in summary.markdown(own, PAPER)
+
+
+def test_the_hypervolume_at_matched_kl_stands_beside_the_others():
+    metrics = made_up(sft=1.0, mo_odpo=3.0, mi_epo=4.0)
+    test = asdict(paired([5.5, 5.75, 5.6], [5.0, 5.0, 5.0]))
+    metrics["matched_kl"] = {
+        "between": ["mi_epo", "mo_odpo"],
+        "kl": {"mean": 1.25},
+        "hv": {"sft": None, "mo_odpo": {"mean": 5.0}, "mi_epo": {"mean": 5.5}},
+        "difference": test,
+    }
+    header, *rows = cells(summary.markdown(metrics, PAPER))
+    at = header.index("HV at matched KL")
+    assert [row[at] for row in rows] == ["–", "5.00", "5.50"]
+    assert summary.frame(metrics, PAPER)["hv_at_matched_kl"].tolist()[1:] == [5.0, 5.5]
+    said = import_module("moa.reporting.tables.verdict").markdown(metrics, PAPER)
+    assert "At matched KL (1.25 nats per response; summary.md says how), the HV of MI_EPO" in said
+    assert f"is {test['mean']:+.3f} [{test['low']:+.3f}, {test['high']:+.3f}]" in said
 
 
 def test_a_number_that_rounds_to_zero_has_no_sign():

@@ -38,7 +38,14 @@ def metrics():
         for key in ("hv", "mip", "crd")
     }
     return {
-        **{"config": "c", "task": "t", "objectives": ["a", "b"], "vectors": [[1, 0], [0, 1]]},
+        **{
+            "by": "oracles",
+            "matched_kl": None,
+            "config": "c",
+            "task": "t",
+            "objectives": ["a", "b"],
+            "vectors": [[1, 0], [0, 1]],
+        },
         **{"prompts": 40, "reference": [-1, -1], "similarity": SIMILAR, "oracle_reports": {}},
         "runs": runs,
         "comparisons": [{"run": "mi_epo", "against": "mo_odpo", **pair}],

@@ -17,7 +17,7 @@ from moa.workflow.keys import constant
 from moa.workflow.methods import METHODS, compared
 
 MEASURES = MEASURED
-FIGURES = (*outputs.FIGURES, outputs.SWEEP, outputs.PHASES)
+FIGURES = (*outputs.FIGURES, outputs.SWEEP, outputs.PHASES, *outputs.BY_JUDGES)
 VECTORS = {
     2: [[round(i / 10, 1), round(1 - i / 10, 1)] for i in range(11)],
     3: [[0, 0, 1], [0, 1, 0], [0.1, 0.1, 0.8], [0.33, 0.33, 0.33], [0.6, 0.2, 0.2], [1, 0, 0]],
@@ -96,6 +96,8 @@ def results(
     best = [(2 * (np.array(w) / np.linalg.norm(w) - 0.4)).tolist() for w in VECTORS[k]]
     metrics = {
         "config": "made_up",
+        "judged": {"runs": {name: _halved(run) for name, run in runs.items()}},
+        "matched_kl": None,
         "task": "safety",
         "objectives": objectives,
         "vectors": VECTORS[k],
@@ -111,6 +113,17 @@ def results(
         else None,
     }
     return metrics, pd.concat(frames, ignore_index=True)
+
+
+def _halved(run: dict[str, Any]) -> dict[str, Any]:
+    """What judges find of a run who see half of its reward."""
+    half = {
+        key: {of: value and value / 2 for of, value in run[key].items()}
+        for key in ("hv", "mip", "crd")
+        if run[key]
+    }
+    bounds = ("points", "points_low", "points_high")
+    return run | half | {key: (np.array(run[key]) / 2).tolist() for key in bounds}
 
 
 def training(metrics: dict[str, Any], steps: int = 12) -> pd.DataFrame:

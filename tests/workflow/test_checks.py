@@ -7,8 +7,13 @@ import pytest
 import yaml
 
 from moa.datasets import world
-from moa.oracles import embedding_head
-from moa.oracles.settings import EmbeddingHeadOracle, SyntheticWorldOracle
+from moa.oracles.fitting.objectives import LABELS
+from moa.oracles.settings import (
+    EmbeddingHeadOracle,
+    SyntheticProxyOracle,
+    SyntheticWorldOracle,
+    WordHeadOracle,
+)
 from moa.runtime.errors import ConfigError, NotInstalled
 from moa.workflow.config import resolve
 from moa.workflow.plan import Plan
@@ -106,7 +111,8 @@ def test_an_oracle_knows_its_objective_and_reads_the_data(config, task):
 
 def test_the_objectives_that_kinds_list_are_those_they_know():
     assert SyntheticWorldOracle.OBJECTIVES == world.OBJECTIVES
-    assert tuple(embedding_head.LABELS) == EmbeddingHeadOracle.OBJECTIVES
+    assert SyntheticProxyOracle.OBJECTIVES == world.OBJECTIVES
+    assert tuple(LABELS) == EmbeddingHeadOracle.OBJECTIVES == WordHeadOracle.OBJECTIVES
 
 
 def test_heads_divide_the_width(config):

@@ -77,6 +77,16 @@ def put(config, path, value):
             r"template is '{question} {response}': use {prompt} and {response}",
         ),
         ("tasks.safety.oracles.humor", {"kind": "synthetic_world"}, r"humor: no such objective"),
+        (
+            "tasks.safety.judges",
+            {"helpfulness": {"kind": "synthetic_proxy"}},
+            r"safety.judges: no judge for the objective 'harmlessness'; add one",
+        ),
+        (
+            "tasks.safety.judges",
+            {name: {"kind": "synthetic_world"} for name in ("helpfulness", "harmlessness")},
+            r"safety.judges are the oracles again, so they would find what was trained for",
+        ),
         ("tasks.safety.oracles.helpfulness", None, r"no oracle for the objective 'helpfulness'"),
         (
             "tasks.safety.evaluation_vectors",

@@ -10,7 +10,8 @@ import pandas as pd
 
 from moa.evaluation.bootstrap import prompt_counts
 from moa.evaluation.comparisons import compare, reference_name, reference_points
-from moa.evaluation.runs import RunScores, estimate, summarise
+from moa.evaluation.matched import match
+from moa.evaluation.runs import Estimates, RunScores, estimate, summarise
 from moa.evaluation.settings import MetricsSettings
 
 
@@ -26,36 +27,86 @@ def reward_table(scores: pd.DataFrame, objectives: Sequence[str]) -> np.ndarray:
     return ordered[[f"norm_{name}" for name in objectives]].to_numpy().reshape(m, p, -1)
 
 
+def repeat_table(
+    scores: pd.DataFrame, repeats: pd.DataFrame, objectives: Sequence[str]
+) -> np.ndarray:
+    """Normalised rewards (N, M, P', k) of one run and seed: all responses to the prompts that have several.
+
+    scores: of its first responses, among others. repeats: of the further ones, with `sample`.
+    Raises: ValueError as `reward_table`, or if there is no first response to a prompt.
+    """
+    first = scores[scores["prompt_id"].isin(repeats["prompt_id"])]
+    samples = [first, *(rows for _, rows in repeats.groupby("sample"))]
+    tables = [reward_table(rows, objectives) for rows in samples]
+    if len({table.shape for table in tables}) > 1:
+        raise ValueError(
+            f"further responses {tables[1].shape} (vectors, prompts, objectives) to prompts whose first "
+            f"ones are {tables[0].shape}: some are missing"
+        )
+    return np.stack(tables)
+
+
 def evaluate(
     runs: Sequence[RunScores],
     objectives: Sequence[str],
     settings: MetricsSettings,
     seed: int,
     first: Sequence[str] = (),
+    judged: Sequence[RunScores] = (),
+    start: str | None = None,
 ) -> dict[str, Any]:
-    """The numbers of all runs: `prompts`, `references`, `runs` by name, `comparisons`.
+    """The numbers of all runs: `prompts`, `references`, `runs` by name, `comparisons`, `matched_kl`; and
+    under `judged` the same by the judges, with `gaps` (oracles - judges, by run and metric), or None.
 
-    seed: of the resamples, which all runs share. first: runs that stand on the left of every difference.
+    seed: of the resamples, which all runs share. first: runs that stand on the left of every difference,
+    and between which KL is matched. judged: the same runs with the judges' rewards. start:
+    the run of the SFT policy, if there is one.
     Raises: ValueError if runs differ in seeds or prompts, or miss a vector.
     """
+    found, estimates = _evaluated(runs, objectives, settings, seed, first, start)
+    if not judged:
+        return found | {"judged": None}
+    theirs, by_judges = _evaluated(judged, objectives, settings, seed, first, start)
+    gaps = {
+        name: {
+            key: (statistic - by_judges[name].headline[key]).summary()
+            for key, statistic in own.headline.items()
+        }
+        for name, own in estimates.items()
+    }
+    return found | {"judged": theirs | {"gaps": gaps}}
+
+
+def _evaluated(
+    runs: Sequence[RunScores],
+    objectives: Sequence[str],
+    settings: MetricsSettings,
+    seed: int,
+    first: Sequence[str],
+    start: str | None,
+) -> tuple[dict[str, Any], dict[str, Estimates]]:
+    """By one set of rewards."""
     n_prompts = _common_prompts(runs)
     references = reference_points(
         settings.reference,
         settings.reference_sensitivity,
         np.concatenate([run.points for run in runs]),
     )
+    headline = reference_name(settings.reference)
     counts = prompt_counts(n_prompts, settings.bootstrap_resamples, seed)
     estimates = {
-        run.name: estimate(run, references, reference_name(settings.reference), counts)
+        run.name: estimate(run, references, headline, counts)
         for run in runs
         if run.conditioned  # experts, one per objective, have points but no front
     }
+    summaries = {r.name: summarise(r, estimates.get(r.name), objectives, counts) for r in runs}
     return {
         "prompts": n_prompts,
         "references": [{"name": n, "point": p.tolist()} for n, p in references.items()],
-        "runs": {r.name: summarise(r, estimates.get(r.name), objectives, counts) for r in runs},
+        "runs": summaries,
         "comparisons": compare({name: e.headline for name, e in estimates.items()}, first),
-    }
+        "matched_kl": match(summaries, start, first, references[headline]),
+    }, estimates
 
 
 def _common_prompts(runs: Sequence[RunScores]) -> int:

@@ -15,6 +15,7 @@ from moa.models.prompts import encode
 from moa.models.sampling import Sampling, clean_response, generate, sample_streams
 from moa.models.streams import Stream
 
+FIRST = range(1)  # one response each
 PROMPTS = 64  # that a kill can lose, of a policy that answers all vectors at once
 
 
@@ -28,13 +29,15 @@ def sample_responses(
     seed: int,
     folder: Path,
     progress: Callable[[int], None],
+    samples: range = FIRST,
 ) -> pd.DataFrame:
-    """A row per vector and prompt: seed, vector, prompt_id, prompt, response, tokens, finished, w_<o>, ids.
+    """A row per vector, prompt and sample: seed, vector, prompt_id, sample, prompt, response, tokens,
+    finished, w_<o>, ids.
 
     rows: as `distinct_prompts` gives them. vectors: w by its number among all of the run's: streams are
     keyed by (seed, vector, prompt), so all methods answer with the same random numbers, and how the
     vectors are cut into blocks changes no response. folder: where shards are kept. progress: called with
-    how many more are sampled.
+    how many more are sampled. samples: which of a stream's are drawn.
     """
     numbers = list(vectors)
 
@@ -46,24 +49,28 @@ def sample_responses(
             encode([policy.prompt(row["x"], vectors[n]) for row, n in pairs], tokenizer),
             sample_streams(
                 [(seed, Stream.EVALUATION, n, row["prompt_id"]) for row, n in pairs],
-                1,
+                samples.stop,
                 sampling.max_new_tokens,
-            ),
+            )[:, samples.start :],
             sampling,
             variants=len(numbers[some]),
         )
-        progress(len(pairs))
-        responses = [clean_response(ids, tokenizer) for (ids,) in drawn]
+        responses = [clean_response(ids, tokenizer) for own in drawn for ids in own]
+        progress(len(responses))
+        asked = [(row, n, sample) for row, n in pairs for sample in samples]
         return pd.DataFrame(
             {
                 "seed": seed,
-                "vector": [number for _, number in pairs],
-                "prompt_id": [row["prompt_id"] for row, _ in pairs],
-                "prompt": [row["prompt"] for row, _ in pairs],
+                "vector": [number for _, number, _ in asked],
+                "prompt_id": [row["prompt_id"] for row, _, _ in asked],
+                "sample": [sample for _, _, sample in asked],
+                "prompt": [row["prompt"] for row, _, _ in asked],
                 "response": [r.text for r in responses],
                 "tokens": [len(r.ids) for r in responses],
                 "finished": [r.finished for r in responses],
-                **{f"w_{o}": [vectors[n][k] for _, n in pairs] for k, o in enumerate(objectives)},
+                **{
+                    f"w_{o}": [vectors[n][k] for _, n, _ in asked] for k, o in enumerate(objectives)
+                },
                 "ids": [r.ids.numpy() for r in responses],
             }
         )

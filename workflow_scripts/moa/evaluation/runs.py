@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from moa.evaluation.bootstrap import (
     resampled_dispersion,
     resampled_points,
 )
+from moa.evaluation.spread import Spread, split
 from moa.metrics import (
     conditional_reward_dispersion,
     control,
@@ -39,7 +40,8 @@ class RunScores:
     betas: as its training got them. nats_per_token: what they allow (moa/workflow/similarity.py).
     vectors: (M, k), those at which this run was evaluated. rewards: seed -> (M, P, k), normalised.
     likelihoods: seed -> (P', M, M), if conditioned; references: seed -> (P', M, 2), the log-probability of
-    the same responses under the SFT policy, and their tokens. responses: the score rows.
+    the same responses under the SFT policy, and their tokens. responses: the score rows. repeats: seed ->
+    (N, M, P', k), all responses to the first P' prompts, normalised; empty if each has one.
     """
 
     name: str
@@ -54,6 +56,7 @@ class RunScores:
     likelihoods: Mapping[int, np.ndarray]
     references: Mapping[int, np.ndarray]
     responses: pd.DataFrame
+    repeats: Mapping[int, np.ndarray] = field(default_factory=dict)
 
     @property
     def points(self) -> np.ndarray:
@@ -63,10 +66,13 @@ class RunScores:
 
 @dataclass(frozen=True)
 class Estimates:
-    """A run's resampled statistics: hv, mip and crd, and the hypervolume above every reference."""
+    """A run's resampled statistics: hv, mip and crd, and the hypervolume above every reference. spread:
+    where that of hv, mip and crd comes from.
+    """
 
     headline: Mapping[str, Statistic]
     hv_by_reference: Mapping[str, Statistic]
+    spread: Mapping[str, Spread]
 
 
 def estimate(
@@ -94,7 +100,17 @@ def estimate(
         [conditional_reward_dispersion(list(table)) for table in tables],
         [resampled_dispersion(table, counts) for table in tables],
     )
-    return Estimates({"hv": hv[headline], "mip": mip, "crd": crd}, hv)
+    found = {"hv": hv[headline], "mip": mip, "crd": crd}
+    measures = {
+        "hv": lambda table: hypervolume(table.mean(axis=1), references[headline]),
+        "mip": lambda table: mean_inner_product(run.vectors, table.mean(axis=1)),
+        "crd": lambda table: conditional_reward_dispersion(list(table)),
+    }
+    spread = {
+        name: split(found[name], measure, run.rewards, run.repeats)
+        for name, measure in measures.items()
+    }
+    return Estimates(found, hv, spread)
 
 
 def _statistic(observed: Sequence[float], resampled: Sequence[np.ndarray]) -> Statistic:
@@ -130,7 +146,7 @@ def summarise(
         "nats_per_token": run.nats_per_token,
         "vectors": run.vectors.tolist(),
         "seeds": seeds,
-        **dict.fromkeys((*MEASURED, "hv_by_reference", "control")),
+        **dict.fromkeys((*MEASURED, "hv_by_reference", "control", "spread")),
         "points": run.points.tolist(),
         "points_low": low.tolist(),
         "points_high": high.tolist(),
@@ -141,6 +157,7 @@ def summarise(
         summary["hv_by_reference"] = {
             name: s.summary() for name, s in estimates.hv_by_reference.items()
         }
+        summary["spread"] = {key: asdict(parts) for key, parts in estimates.spread.items()}
         for key in ("decodability", "kl", "kl_per_token"):
             summary[key] = over_seeds([s[key] for s in seeds.values()])
         summary["control"] = {

@@ -59,8 +59,11 @@ class GenerationSettings(Settings):
     batch_size: Natural = 64
     """Responses scored together for decodability."""
     decodability_prompts: Natural = 32
-    """Test prompts on which all vectors' likelihoods of all responses are computed, and the KL divergence
-    from the SFT policy."""
+    """Test prompts, the first ones, on which all vectors' likelihoods of all responses are computed, the KL
+    divergence from the SFT policy, and what sampling again would change."""
+    repeats: Annotated[Whole, Field(ge=0)] = 3
+    """Further responses to each of these prompts, under every vector: they tell the spread that sampling
+    makes from that of prompts and seeds; 0 for none."""
     vectors_per_job: Natural | None = None
     """Preference vectors that one job evaluates, with the model loaded once; null for all of a run's; the
     responses do not depend on it.

@@ -27,6 +27,16 @@ class SyntheticWorldOracle(KindSettings):
     """Exact rewards of the generated world."""
 
 
+class SyntheticProxyOracle(KindSettings):
+    """The generated world's reward with a blind spot: a word said twice counts twice."""
+
+    OBJECTIVES: ClassVar = ("helpfulness", "harmlessness", "humor")
+    DATA: ClassVar = "synthetic_world"
+
+    kind: Literal["synthetic_proxy"]
+    """A reward to be over-optimised, judged by `synthetic_world`."""
+
+
 class EmbeddingHeadOracle(KindSettings):
     """A linear head on sentence embeddings, fitted here on packaged human labels."""
 
@@ -38,6 +48,17 @@ class EmbeddingHeadOracle(KindSettings):
     """LLaMA-Factory's source distribution, fetched by make setup."""
     max_tokens: Tokens = 128
     """Of each text."""
+
+
+class WordHeadOracle(KindSettings):
+    """A linear head on words, fitted here on the same labels: a judge of `embedding_head`."""
+
+    OBJECTIVES: ClassVar = ("helpfulness", "harmlessness", "humor")
+
+    kind: Literal["word_head"]
+    """A head on words, without any network."""
+    archive: PinnedPath = "data/llamafactory-0.9.5.tar.gz"
+    """LLaMA-Factory's source distribution, fetched by make setup."""
 
 
 class ModelOracle(KindSettings):
@@ -111,7 +132,9 @@ class PairSettings(Settings):
 
 AnyOracle = Annotated[
     SyntheticWorldOracle
+    | SyntheticProxyOracle
     | EmbeddingHeadOracle
+    | WordHeadOracle
     | BeaverOracle
     | SequenceClassifierOracle
     | PythonCallableOracle,

@@ -31,12 +31,12 @@ def _make_all(mains: Mapping[str, Callable[[Job], None]], path: Path, out: Path)
     # The workflow manager deletes the manifest of what it is forced to make again, not the seal.
     since = planned_at() if (out / SEAL).exists() else 0.0
     store = out.resolve().parent.parent
-    folders = {rel.split("/")[0]: store / rel for rel in spec["inputs"].values()}
 
     def parts() -> None:
         for stage, main in mains.items():
-            if stage in folders:
-                _make_part(main, folders[stage], since)
+            for rel in spec["inputs"].values():
+                if rel.startswith(f"{stage}/"):
+                    _make_part(main, store / rel, since)
 
     return make(_nothing, spec, out, lambda: restore(out, planned_at()), parts)[0]
 

@@ -5,10 +5,11 @@ Each check adds to `mistakes` what is wrong and how to mend it. where: the place
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from moa.preferences import evaluation_vectors
-from moa.runtime.settings import Settings
+from moa.runtime.settings import KindSettings, Settings
 from moa.training.bases.settings import ScratchBase
 from moa.training.settings import OnlineSettings, OptimizerSettings
 from moa.workflow.schema import TaskSettings
@@ -17,12 +18,31 @@ SAME = 1e-9  # between a weight and what its decimals say, from the rounding of 
 
 
 def check_oracles(task: TaskSettings, where: str, mistakes: list[str]) -> None:
-    """One oracle per objective, which knows it and can read the data's texts."""
+    """One oracle per objective, which knows it and can read the data's texts; and one judge, if there are
+    any, that is not the oracle again.
+    """
+    _check_scorers(task, "oracle", task.oracles, where, mistakes)
+    if task.judges:
+        _check_scorers(task, "judge", task.judges, where, mistakes)
+        if task.judges == task.oracles:
+            mistakes.append(
+                f"{where}.judges are the oracles again, so they would find what was trained for; give them "
+                "another kind or other data, or remove them"
+            )
+
+
+def _check_scorers(
+    task: TaskSettings,
+    role: str,
+    scorers: Mapping[str, KindSettings],
+    where: str,
+    mistakes: list[str],
+) -> None:
     for name in task.objectives:
-        if name not in task.oracles:
-            mistakes.append(f"{where}.oracles: no oracle for the objective {name!r}; add one")
-    for name, oracle in task.oracles.items():
-        here, known = f"{where}.oracles.{name}", getattr(oracle, "OBJECTIVES", None)
+        if name not in scorers:
+            mistakes.append(f"{where}.{role}s: no {role} for the objective {name!r}; add one")
+    for name, scorer in scorers.items():
+        here, known = f"{where}.{role}s.{name}", getattr(scorer, "OBJECTIVES", None)
         if name not in task.objectives:
             mistakes.append(
                 f"{here}: no such objective; the task has {', '.join(task.objectives)}. Remove it, or "
@@ -30,11 +50,11 @@ def check_oracles(task: TaskSettings, where: str, mistakes: list[str]) -> None:
             )
         elif known is not None and name not in known:
             mistakes.append(
-                f"{here}: the kind {oracle.kind} knows {', '.join(known)} alone; choose another kind"
+                f"{here}: the kind {scorer.kind} knows {', '.join(known)} alone; choose another kind"
             )
-        if (read := getattr(oracle, "DATA", None)) not in (None, task.data.kind):
+        if (read := getattr(scorer, "DATA", None)) not in (None, task.data.kind):
             mistakes.append(
-                f"{here}: the kind {oracle.kind} reads the texts of data of kind {read}, and the task's "
+                f"{here}: the kind {scorer.kind} reads the texts of data of kind {read}, and the task's "
                 f"is {task.data.kind}; choose another kind"
             )
 

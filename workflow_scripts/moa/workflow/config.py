@@ -89,14 +89,16 @@ class Run:
 class Task:
     """A task with everything resolved.
 
-    asked: how its policies are asked for evaluation. sweep: a run per value of `beta_w_sweep`.
-    paper: the paper's numbers, by method, but for those whose run has other settings than the task says.
+    judges: empty, or one per objective. asked: how its policies are asked for evaluation. sweep: a run
+    per value of `beta_w_sweep`. paper: the paper's numbers, by method, but for those whose run has other
+    settings than the task says.
     """
 
     name: str
     objectives: list[str]
     data: DataSettings
     oracles: dict[str, KindSettings]
+    judges: dict[str, KindSettings]
     pairs: dict[str, list[Pair]]
     vectors: list[list[float]]
     policy: PolicySettings
@@ -212,6 +214,7 @@ def _task(
         objectives=list(task.objectives),
         data=task.data,
         oracles={o: task.oracles[o] for o in task.objectives},
+        judges={o: task.judges[o] for o in task.objectives} if task.judges else {},
         pairs={
             o: [Pair(p.prompt, p.better, p.worse) for p in pairs] for o, pairs in task.pairs.items()
         },

@@ -61,7 +61,7 @@ class Catalogue:
         self.missing = missing
         self.entries: dict[str, Entry] = {}
         self.operation = OperationSettings()
-        self.pins = Pins({}, {}, {})
+        self.pins = Pins({}, {}, {}, {})
         self._by_key: dict[str, Entry] = {}
         self._names = {
             path.parent.name.rsplit("-", 1)[1]: path.parent.name.rsplit("-", 1)[0]

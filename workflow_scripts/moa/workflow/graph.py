@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from moa.datasets import module_name as dataset_module
 from moa.models.conditioning import module_name as conditioning_module
 from moa.oracles import module_name as oracle_module
-from moa.runtime.settings import Settings
+from moa.runtime.settings import KindSettings, Settings
 from moa.training.bases import module_name as base_module
 from moa.training.bases.settings import PackagedGGUFBase
 from moa.training.online_losses import module_name as loss_module
@@ -26,15 +28,35 @@ def shared_entries(catalogue: Catalogue, task: Task) -> dict[str, Entry]:
     module = dataset_module(task.data.kind)
     data = catalogue.add("data", task.name, {"data": catalogue.pins.data}, {}, modules=[module])
     base = _base(catalogue, task, data)
-    oracles = fitted_oracles(catalogue, task)
-    stats = catalogue.add(
-        "oracle_stats",
-        task.name,
-        _scored_by(catalogue, task),
-        {"data": data, **oracles},
-        modules=oracle_kinds(task),
+    return {
+        "base": base,
+        "data": data,
+        **_scorers(catalogue, task.name, _oracles(catalogue, task), data),
+    }
+
+
+def judge_entries(catalogue: Catalogue, task: Task, shared: Inputs) -> dict[str, Entry]:
+    """What a task's judges are fitted on and normalised by, by the roles that it has for its oracles; empty
+    if there are none. No training reads it.
+    """
+    name = f"{task.name}-judges"
+    return (
+        _scorers(catalogue, name, _judges(catalogue, task), shared["data"]) if task.judges else {}
     )
-    return {"base": base, "data": data, "oracle_stats": stats, **oracles}
+
+
+def _scorers(catalogue: Catalogue, name: str, asked: Asked, data: Entry) -> dict[str, Entry]:
+    """Of oracles, or of judges: those that are fitted in the workflow, and what normalises rewards."""
+    fitted = {}
+    for objective, module in zip(asked.objectives, asked.modules, strict=True):
+        if constant(module, "FITTED", False):
+            told = {"objective": objective, "oracle": asked.params["oracles"][objective]}
+            fitted[f"oracle/{objective}"] = catalogue.add(
+                "oracle", objective, told, {}, modules=[module]
+            )
+    inputs = {"data": data, **fitted}
+    stats = catalogue.add("oracle_stats", name, asked.params, inputs, modules=asked.modules)
+    return {"oracle_stats": stats, **fitted}
 
 
 def _base(catalogue: Catalogue, task: Task, data: Entry) -> Entry:
@@ -46,22 +68,6 @@ def _base(catalogue: Catalogue, task: Task, data: Entry) -> Entry:
         told, inputs = {**told, "objectives": task.objectives}, {"data": data}
     carried = [task.policy.base.package] if isinstance(task.policy.base, PackagedGGUFBase) else []
     return catalogue.add("base", kind, {"base": told}, inputs, modules=[module], packages=carried)
-
-
-def fitted_oracles(catalogue: Catalogue, task: Task) -> dict[str, Entry]:
-    """The oracles that are fitted in the workflow, as inputs by role."""
-    fitted = {}
-    for objective, module in zip(task.objectives, oracle_kinds(task), strict=True):
-        if constant(module, "FITTED", False):
-            oracle = catalogue.pins.oracles[objective]
-            fitted[f"oracle/{objective}"] = catalogue.add(
-                "oracle",
-                objective,
-                {"objective": objective, "oracle": oracle},
-                {},
-                modules=[module],
-            )
-    return fitted
 
 
 def sft_policy(catalogue: Catalogue, task: Task, seed: int, shared: Inputs) -> Entry:
@@ -83,12 +89,14 @@ def sft_policy(catalogue: Catalogue, task: Task, seed: int, shared: Inputs) -> E
 
 
 def run_entries(
-    catalogue: Catalogue, task: Task, run: Run, seed: int, shared: Inputs
+    catalogue: Catalogue, task: Task, run: Run, seed: int, shared: Inputs, judges: Inputs
 ) -> dict[str, Entry]:
-    """A run's training and evaluation for one seed, by role. shared: with the seed's sft."""
+    """A run's training and evaluation for one seed, by role. shared: with the seed's sft. judges: as
+    `judge_entries` gives them.
+    """
     trained = training(catalogue, task, run, seed, shared)
     at = f"{run.name}/{seed}"
-    roles = evaluation(catalogue, task, run, seed, shared, trained)
+    roles = evaluation(catalogue, task, run, seed, shared, judges, trained)
     for role, entry in trained.items():  # policy, or expert/<objective>
         roles[f"trained/{at}{role.removeprefix('policy').removeprefix('expert')}"] = entry
     return roles
@@ -103,8 +111,9 @@ def training(
         return {}
     if stage == "expert":
         return experts(catalogue, task, run, seed, shared)
-    params = {**_scored_by(catalogue, task), "lora": plain(run.lora), "settings": plain(run.told)}
-    modules = oracle_kinds(task)
+    asked = _oracles(catalogue, task)
+    params = {**asked.params, "lora": plain(run.lora), "settings": plain(run.told)}
+    modules = [*asked.modules]
     if run.method.loss:
         params["loss"] = run.method.loss
         modules.append(loss_module(run.method.loss))
@@ -123,7 +132,8 @@ def experts(
     """
     assert run.told is not None
     found = {}
-    for objective, module in zip(task.objectives, oracle_kinds(task), strict=True):
+    asked = _oracles(catalogue, task)
+    for objective, module in zip(asked.objectives, asked.modules, strict=True):
         inputs = {
             role: entry
             for role, entry in shared.items()
@@ -147,10 +157,16 @@ def experts(
 
 
 def evaluation(
-    catalogue: Catalogue, task: Task, run: Run, seed: int, shared: Inputs, trained: Inputs
+    catalogue: Catalogue,
+    task: Task,
+    run: Run,
+    seed: int,
+    shared: Inputs,
+    judges: Inputs,
+    trained: Inputs,
 ) -> dict[str, Entry]:
-    """What is made of a run's responses, by role: scores, likelihoods under its own policy and under SFT's,
-    and the receipt of each block.
+    """What is made of a run's responses, by role: scores, the judges' too, likelihoods under its own policy
+    and under SFT's, and the receipt of each block.
 
     trained: the run's policy, or its experts; empty for SFT.
     """
@@ -171,7 +187,7 @@ def evaluation(
         generated = catalogue.add(
             "generate",
             label,
-            {**params, "vectors": block, "first_vector": first},
+            {**params, "vectors": block, "first_vector": first, "repeats": _repeats(task)},
             {**policy, "data": shared["data"]},
             seed=seed,
             modules=modules,
@@ -193,18 +209,25 @@ def evaluation(
                 {**asked, "vectors": run.vectors, "decodability_prompts": count},
                 {**{role: shared[role] for role in ("base", "sft")}, "generate": generated},
             )
-        parts["score"] = catalogue.add(
-            "score",
-            label,
-            _scored_by(catalogue, task),
-            {"generate": generated, **only(shared, "oracle")},
-            modules=oracle_kinds(task),
+        parts["score"] = _scores(
+            catalogue, label, _oracles(catalogue, task), generated, only(shared, "oracle")
         )
+        if judges:
+            parts["judge"] = _scores(
+                catalogue, f"{label}-judges", _judges(catalogue, task), generated, judges
+            )
         receipt = catalogue.add("evaluate", label, {}, parts)
         number = f"{first:03d}"  # a spec sorts its roles as text
-        for stage, entry in {**parts, "evaluate": receipt}.items():
-            roles[f"{stage}/{at}/{number}"] = entry
+        for part, entry in {**parts, "evaluate": receipt}.items():
+            roles[f"{part}/{at}/{number}"] = entry
     return roles
+
+
+def _scores(
+    catalogue: Catalogue, label: str, asked: Asked, generated: Entry, scorers: Inputs
+) -> Entry:
+    inputs = {"generate": generated, **scorers}
+    return catalogue.add("score", label, asked.params, inputs, modules=asked.modules)
 
 
 def blocks(vectors: list[list[float]], size: int | None) -> dict[int, list[list[float]]]:
@@ -213,10 +236,36 @@ def blocks(vectors: list[list[float]], size: int | None) -> dict[int, list[list[
     return {first: vectors[first : first + size] for first in range(0, len(vectors), size)}
 
 
-def oracle_kinds(task: Task) -> list[str]:
-    """The modules of a task's oracles, in the order of its objectives."""
-    return [oracle_module(task.oracles[name].kind) for name in task.objectives]
+@dataclass(frozen=True)
+class Asked:
+    """The oracles of a task, or its judges, in the order of its objectives: how a spec tells of them, and
+    the modules of their kinds.
+    """
+
+    params: dict[str, Any]
+    modules: list[str]
+
+    @property
+    def objectives(self) -> list[str]:
+        return self.params["objectives"]
 
 
-def _scored_by(catalogue: Catalogue, task: Task) -> dict[str, Any]:
-    return {"objectives": task.objectives, "oracles": catalogue.pins.oracles}
+def _oracles(catalogue: Catalogue, task: Task) -> Asked:
+    params = {"objectives": task.objectives, "oracles": catalogue.pins.oracles}
+    return Asked(params, kinds(task, task.oracles))
+
+
+def _judges(catalogue: Catalogue, task: Task) -> Asked:
+    params = {"objectives": task.objectives, "oracles": catalogue.pins.judges}
+    return Asked(params, kinds(task, task.judges))
+
+
+def kinds(task: Task, scorers: Mapping[str, KindSettings]) -> list[str]:
+    """The modules of a task's oracles or judges, in the order of its objectives; of none, none."""
+    return [oracle_module(scorers[name].kind) for name in task.objectives if scorers]
+
+
+def _repeats(task: Task) -> dict[str, int]:
+    """How many more responses, to how many prompts; of none, it says nothing of prompts."""
+    samples = task.generation.repeats
+    return {"samples": samples, "prompts": task.generation.decodability_prompts if samples else 0}

@@ -7,7 +7,7 @@ from typing import Any
 from moa.workflow import similarity
 from moa.workflow.config import Run, Task
 from moa.workflow.entries import Catalogue, Entry, Inputs, only
-from moa.workflow.graph import oracle_kinds, plain
+from moa.workflow.graph import kinds, plain
 from moa.workflow.keys import constant
 from moa.workflow.methods import SWEPT, compared
 
@@ -23,14 +23,15 @@ FIGURES = (
     "metrics_by_run",
     "training_curves",
 )
-TABLES = ("verdict", "summary", "comparisons", "references")
+TABLES = ("verdict", "summary", "comparisons", "references", "spread")
 SWEEP = f"{SWEPT}_sweep"  # figure and table of the runs that a task's beta_w_sweep lists
 
+BY_JUDGES = ("pareto_fronts_by_judges", "oracles_and_judges")  # where a task has judges
 PHASES = "phase_diagram"  # of the runs where they have several beta_c
 SEVERAL = 3  # beta_c that make a diagram
 
 # of a run's roles, those that metrics are made of
-RESULTS = ("score/", "likelihoods/", "reference/")
+RESULTS = ("score/", "judge/", "likelihoods/", "reference/")
 # what a figure's NEEDS name -> the roles that hold it
 ROLES = {"scores": "score/", "curves": "trained/", "explored": "trained/"}
 
@@ -38,10 +39,17 @@ Made = dict[str, dict[str, Entry]]  # run -> role -> its entries
 Views = dict[str, tuple[Entry, str]]  # stable path -> an entry, and the file in it
 
 
-def outputs(catalogue: Catalogue, config: str, task: Task, made: Made, shared: Inputs) -> Views:
+def outputs(
+    catalogue: Catalogue, config: str, task: Task, made: Made, shared: Inputs, judges: Inputs
+) -> Views:
     """Metrics, figures and tables of a task's runs, and of its sweep. config: its name."""
     title = f"{config}-{task.name}"
-    metrics = metrics_entry(catalogue, title, config, task, task.runs, made, shared)
+    scorers = {
+        "data": shared["data"],
+        **only(shared, "oracle"),
+        **{f"judges/{role}": entry for role, entry in judges.items()},
+    }
+    metrics = metrics_entry(catalogue, title, config, task, task.runs, made, scorers)
     files: Views = {}
     for name in FIGURES:
         objectives = constant(f"moa.reporting.figures.{name}", "OBJECTIVES", None)
@@ -49,11 +57,13 @@ def outputs(catalogue: Catalogue, config: str, task: Task, made: Made, shared: I
             files |= figure(catalogue, title, name, task.runs, metrics, made)
     if has_phases(task.runs):
         files |= figure(catalogue, title, PHASES, task.runs, metrics, made)
+    for name in BY_JUDGES if task.judges else ():
+        files |= figure(catalogue, title, name, task.runs, metrics, made)
     for name in TABLES:
         files |= table(catalogue, title, name, name, metrics, task)
     if task.sweep:
         swept = f"{title}-{SWEEP}"
-        metrics = metrics_entry(catalogue, swept, config, task, task.sweep, made, shared)
+        metrics = metrics_entry(catalogue, swept, config, task, task.sweep, made, scorers)
         files |= figure(catalogue, title, SWEEP, task.sweep, metrics, made)
         files |= table(catalogue, title, SWEEP, "summary", metrics, task)
     return {f"results/{config}/{task.name}/{path}": entry for path, entry in files.items()}
@@ -73,9 +83,12 @@ def metrics_entry(
     task: Task,
     runs: list[Run],
     made: Made,
-    shared: Inputs,
+    scorers: Inputs,
 ) -> Entry:
-    """metrics.json of some runs: all that figures and tables show, but for clouds and curves."""
+    """metrics.json of some runs: all that figures and tables show, but for clouds and curves.
+
+    scorers: the data, and what oracles and judges were made of.
+    """
     results = {
         role: entry
         for run in runs
@@ -90,6 +103,7 @@ def metrics_entry(
             "task": task.name,
             "objectives": task.objectives,
             "oracles": catalogue.pins.oracles,
+            "judges": catalogue.pins.judges,
             "vectors": task.vectors,
             "runs": [
                 {
@@ -105,12 +119,13 @@ def metrics_entry(
             ],
             # In this order, so that one reads "mi_epo - mo_odpo".
             "first": [n for n in reversed(compared()) if n in [run.name for run in runs]],
+            "start": next((run.name for run in runs if run.method.stage is None), None),
             "metrics": plain(task.metrics),
             "similarity": similarity.of_task(task.policy),
             "sft_response": task.sft.response,
         },
-        {"data": shared["data"], **only(shared, "oracle"), **results},
-        modules=oracle_kinds(task),
+        {**scorers, **results},
+        modules=[*kinds(task, task.oracles), *kinds(task, task.judges)],
     )
 
 

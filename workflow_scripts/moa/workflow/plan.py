@@ -16,7 +16,7 @@ from moa.runtime.errors import ConfigError, NotInstalled
 from moa.runtime.hub_lock import Repository
 from moa.workflow.config import Config, Task, resolve
 from moa.workflow.entries import Catalogue, Entry, Inputs
-from moa.workflow.graph import run_entries, sft_policy, shared_entries
+from moa.workflow.graph import judge_entries, run_entries, sft_policy, shared_entries
 from moa.workflow.inherit import read_config
 from moa.workflow.jobs import Jobs
 from moa.workflow.keys import library_versions
@@ -28,7 +28,8 @@ CHECKOUT = Path(__file__).resolve().parents[3]  # where Snakemake is run
 
 class Plan:
     """entries: by folder, relative to the store. views: stable path -> an entry and a file in it.
-    repositories: what the config takes from the hub.
+    repositories: what the config takes from the hub. shared, judges: task -> role -> what its runs start
+    from, and what its judges need.
 
     ends: (task, run, seed) -> the entries in which that run ends, the receipts of its evaluation.
     early: folders of the jobs behind the first task's Pareto front, which are to run before all others.
@@ -41,6 +42,7 @@ class Plan:
         self.config = config
         self.views: Views = {}
         self.shared: dict[str, Inputs] = {}
+        self.judges: dict[str, Inputs] = {}
         self.ends: dict[tuple[str, str, int], list[Entry]] = {}
         self.repositories: set[Repository] = set()
         catalogue = Catalogue(Path(config.store), missing)
@@ -51,22 +53,27 @@ class Plan:
             catalogue.operation, catalogue.pins = task.operation, pin(task)
             self.repositories |= repositories(task)
             shared = self.shared[task.name] = shared_entries(catalogue, task)
+            judges = self.judges[task.name] = judge_entries(catalogue, task, shared)
             made: Made = {}
             for seed in config.seeds:
                 start = {**shared, "sft": sft_policy(catalogue, task, seed, shared)}
                 for run in [*task.runs, *task.sweep]:
-                    roles = run_entries(catalogue, task, run, seed, start)
+                    roles = run_entries(catalogue, task, run, seed, start, judges)
                     made.setdefault(run.name, {}).update(roles)
                     ends = [e for role, e in roles.items() if role.startswith("evaluate/")]
                     self.ends[task.name, run.name, seed] = ends
             self._check_distinct(task, config.seeds[0])
-            self.views |= outputs(catalogue, config.name, task, made, shared)
+            self.views |= outputs(catalogue, config.name, task, made, shared, judges)
         self.entries: dict[str, Entry] = catalogue.entries
         self.jobs = Jobs(self.entries.values())
         front, _ = self.views[
             f"results/{config.name}/{next(iter(config.tasks))}/figures/{FRONT}.pdf"
         ]
         self.early = self.jobs.behind(front)
+
+    def starts(self) -> list[Inputs]:
+        """What `make check` looks at: what runs start from, and what judges need."""
+        return [*self.shared.values(), *self.judges.values()]
 
     def _check_distinct(self, task: Task, seed: int) -> None:
         for among in (task.runs, task.sweep):

@@ -109,11 +109,12 @@ def _changed(path: Path) -> int:
 
 @dataclass(frozen=True)
 class Pins:
-    """What a task takes from outside, as specs hold it. oracles: by objective, in their order."""
+    """What a task takes from outside, as specs hold it. oracles, judges: by objective, in their order."""
 
     data: dict[str, Any]
     base: dict[str, Any]
     oracles: dict[str, dict[str, Any]]
+    judges: dict[str, dict[str, Any]]
 
 
 def pin(task: Task) -> Pins:
@@ -126,6 +127,7 @@ def pin(task: Task) -> Pins:
         pinned(dataset_module(task.data.kind), task.data),
         pinned(base_module(task.policy.base.kind), task.policy.base),
         {name: pinned(oracle_module(o.kind), o) for name, o in task.oracles.items()},
+        {name: pinned(oracle_module(o.kind), o) for name, o in task.judges.items()},
     )
 
 
@@ -145,7 +147,7 @@ def repositories(task: Task) -> set[Repository]:
     entries: list[tuple[str, Any]] = [
         (dataset_module(task.data.kind), task.data),
         (base_module(task.policy.base.kind), task.policy.base),
-        *((oracle_module(oracle.kind), oracle) for oracle in task.oracles.values()),
+        *((oracle_module(o.kind), o) for o in (*task.oracles.values(), *task.judges.values())),
     ]
     return {s for module, entry in entries for s in _sources(module, entry) if _on_hub(s)}
 

@@ -41,7 +41,8 @@ def draw(metrics: Mapping[str, Any], *, width: float = style.PAGE) -> Figure:
         for name, look in looks.items():
             _draw_run(axes, metrics["runs"][name], look, pair)
         axes.margins(0.07)
-    panels[0].set_title(f"Pareto fronts: {metrics['task']} ({metrics['config']})")
+    what = "By the judges" if metrics.get("by") == "judges" else "Pareto fronts"
+    panels[0].set_title(f"{what}: {metrics['task']} ({metrics['config']})")
     handles = [
         style.handle(look, **({} if has_front(metrics["runs"][name]) else style.expert(look)))
         for name, look in looks.items()

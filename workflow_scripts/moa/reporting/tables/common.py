@@ -10,6 +10,7 @@ from moa.reporting import betas
 
 HEADLINE = {"hv": "HV", "mip": "MIP", "crd": "CRD"}
 TITLES = {"hv": "HV ↑", "mip": "MIP ↑", "crd": "CRD ↓"}  # the arrow says which way is better
+JUDGED = {"oracles": "", "judges": "by the judges"}  # whose rewards -> what a title says of them
 DASH = "–"  # a cell that has no number
 TO_LATEX = str.maketrans(
     {
@@ -65,6 +66,12 @@ def to_latex(table: Table) -> str:
     )
 
 
+def title(metrics: Mapping[str, Any], what: str = "") -> str:
+    """What a table is of, and by whose rewards."""
+    parts = [f"{metrics['config']} / {metrics['task']}", what, JUDGED[metrics["by"]]]
+    return ": ".join(filter(None, parts))
+
+
 def conditioned_runs(metrics: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     """The runs that have metrics: all but the single-reward experts."""
     return {name: run for name, run in metrics["runs"].items() if run["hv"] is not None}
@@ -90,8 +97,11 @@ def estimate(value: Mapping[str, Any], *, mean: str = "mean", form: str = "z.2f"
 def sample_note(metrics: Mapping[str, Any]) -> str:
     """What the numbers of every table are made of."""
     seeds = sorted({len(run["seeds"]) for run in metrics["runs"].values()})
+    judges = "Rewards are those of the judges, which trained nothing. " * (
+        metrics["by"] == "judges"
+    )
     return (
-        "Rewards are normalised by the mean and standard deviation of the offline responses; "
+        f"{judges}Rewards are normalised by the mean and standard deviation of the offline responses; "
         f"{len(metrics['vectors'])} vectors, {metrics['prompts']} test prompts, "
         f"{'/'.join(map(str, seeds))} seed(s). {betas.sentence(metrics)}"
     ).strip()
@@ -111,9 +121,10 @@ def units_note(metrics: Mapping[str, Any]) -> str:
 
 
 def shared_notes(metrics: Mapping[str, Any]) -> list[str]:
-    """How far the oracles can be trusted, and every run's warnings."""
+    """How far the oracles, or the judges, can be trusted, and every run's warnings."""
+    who = metrics["by"].removesuffix("s").capitalize()
     notes = [
-        f"Oracle {objective}, a weak proxy fitted in the workflow; held out: "
+        f"{who} {objective}, a weak proxy fitted in the workflow; held out: "
         + "; ".join(_accuracy(kind, figures) for kind, figures in report["heldout"].items())
         + "."
         for objective, report in metrics["oracle_reports"].items()

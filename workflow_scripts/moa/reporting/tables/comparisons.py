@@ -17,6 +17,7 @@ from moa.reporting.tables.common import (
     quoted,
     sample_note,
     shared_notes,
+    title,
     to_latex,
     to_markdown,
     units_note,
@@ -105,8 +106,9 @@ def _table(metrics: Mapping[str, Any], paper: Mapping[str, Any]) -> Table:
             ]
         )
     header = ["Runs", "Metric", "Difference", "Seeds in favour", "paper", "Agrees"]
-    title = f"{metrics['config']} / {metrics['task']}: paired differences"
-    return Table(title, header, rows, _notes(metrics), text_columns=2)
+    return Table(
+        title(metrics, "paired differences"), header, rows, _notes(metrics), text_columns=2
+    )
 
 
 def _order(run: float | None, against: float | None) -> str:

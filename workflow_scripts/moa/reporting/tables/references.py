@@ -15,6 +15,7 @@ from moa.reporting.tables.common import (
     marked_label,
     sample_note,
     shared_notes,
+    title,
     to_latex,
     to_markdown,
 )
@@ -80,8 +81,8 @@ def _table(metrics: Mapping[str, Any]) -> Table:
         ]
         for name, run in conditioned_runs(metrics).items()
     ]
-    title = f"{metrics['config']} / {metrics['task']}: hypervolume by reference point"
-    return Table(title, ["Method", *(f"above {name}" for name in names)], rows, _notes(metrics))
+    header = ["Method", *(f"above {name}" for name in names)]
+    return Table(title(metrics, "hypervolume by reference point"), header, rows, _notes(metrics))
 
 
 def _notes(metrics: Mapping[str, Any]) -> list[str]:

@@ -18,11 +18,14 @@ from moa.reporting.tables.common import (
     quoted,
     sample_note,
     shared_notes,
+    title,
     to_latex,
     to_markdown,
     units_note,
 )
 
+GAPS = ("hv", "mip")
+GAP = {"": "mean", "_low": "low", "_high": "high"}
 BESIDE = ("Control", "Decodability", "KL, nats / per token", "Tokens", "Finished / distinct, %")
 
 
@@ -53,6 +56,11 @@ def frame(metrics: Mapping[str, Any], paper: Mapping[str, Any]) -> pd.DataFrame:
         row["decodability_nats"] = run["decodability"]["mean"]
         row["kl_nats"] = run["kl"]["mean"]
         row["kl_nats_per_token"] = run["kl_per_token"]["mean"]
+        if matched := metrics["matched_kl"]:
+            row["hv_at_matched_kl"] = (matched["hv"].get(name) or {}).get("mean")
+        if gap := metrics.get("gaps", {}).get(name):
+            for key in HEADLINE:
+                row |= {f"gap_{key}{end}": gap[key][of] for end, of in GAP.items()}
         row["response_tokens"] = run["health"]["tokens"]
         row["distinct_share"] = run["health"]["distinct"]
         row["empty_share"] = run["health"]["empty"]
@@ -78,6 +86,8 @@ def _table(metrics: Mapping[str, Any], paper: Mapping[str, Any]) -> Table:
     for key in HEADLINE:
         header += [TITLES[key], *["% of optimum"] * (key in optimum), "paper"]
     rows = []
+    further = ["HV at matched KL"] * bool(metrics["matched_kl"])
+    further += [f"Gap in {HEADLINE[key]}" for key in GAPS] * ("gaps" in metrics)
     for name, run in conditioned_runs(metrics).items():
         row = [marked_label(run)]
         for key in HEADLINE:
@@ -87,15 +97,19 @@ def _table(metrics: Mapping[str, Any], paper: Mapping[str, Any]) -> Table:
                 row.append(DASH if percent is None else f"{percent:.1f}")
             number = quoted(paper, name, run, key)
             row.append(DASH if number is None else f"{number:.2f}")
-        row.append(" / ".join(f"{c['mean']:z.2f}" for c in run["control"].values()))
+        if matched := metrics["matched_kl"]:
+            there = matched["hv"].get(name)
+            row.append(f"{there['mean']:.2f}" if there else DASH)
+        if gap := metrics.get("gaps", {}).get(name):
+            row += [estimate({**gap[key], "seed_std": None}, form="+z.2f") for key in GAPS]
         health = run["health"]
+        row.append(" / ".join(f"{c['mean']:z.2f}" for c in run["control"].values()))
         row.append(f"{run['decodability']['mean']:.2f}")
         row.append(f"{run['kl']['mean']:z.2f} / {run['kl_per_token']['mean']:z.3f}")
         row.append(f"{health['tokens']:.1f}")
         row.append(f"{100 * health['finished']:.0f} / {100 * health['distinct']:.0f}")
         rows.append(row)
-    title = f"{metrics['config']} / {metrics['task']}"
-    return Table(title, [*header, *BESIDE], rows, _notes(metrics))
+    return Table(title(metrics), [*header, *further, *BESIDE], rows, _notes(metrics))
 
 
 def _percent(value: float, optimum: float) -> float | None:
@@ -114,6 +128,18 @@ def _notes(metrics: Mapping[str, Any]) -> list[str]:
         f"SFT responses: {metrics['sft_response']}. The paper's numbers come from "
         "7-8B models and other oracles: they show its ordering, not a target.",
     ]
+    if matched := metrics["matched_kl"]:
+        one, other = (metrics["runs"][name]["label"] for name in matched["between"])
+        notes.append(
+            "HV at matched KL: of the front moved back towards SFT's until its KL is the smaller of those "
+            f"of {one} and {other} ({matched['kl']['mean']:.2f} nats), as rewards go with the square root "
+            "of KL near SFT; it favours a run that moved less. None for one that has moved less still."
+        )
+    if "gaps" in metrics:
+        notes.append(
+            "Gap: by the oracles minus by the judges, mean [95 % bootstrap interval over prompts]. Above "
+            "0, training has found what pleases the oracles and not the judges."
+        )
     if metrics["optimum"]:
         notes.append(
             f"Enumerated optimum: HV {metrics['optimum']['hv']:.3f} (convex hull of all policies, an "

@@ -16,6 +16,7 @@ from moa.reporting.tables.common import (
     quoted,
     sample_note,
     shared_notes,
+    title,
     to_latex,
     to_markdown,
     units_note,
@@ -128,8 +129,9 @@ def _table(metrics: Mapping[str, Any], paper: Mapping[str, Any]) -> Table:
         *("Claim of the paper", "Metric", "paper", "Difference here", "Seeds in favour"),
         *("Probability", "Detectable", "p", "Verdict"),
     ]
-    title = f"{metrics['config']} / {metrics['task']}: the paper's claims"
-    return Table(title, header, rows, _notes(metrics, found), text_columns=2)
+    return Table(
+        title(metrics, "the paper's claims"), header, rows, _notes(metrics, found), text_columns=2
+    )
 
 
 def _notes(metrics: Mapping[str, Any], found: pd.DataFrame) -> list[str]:
@@ -146,7 +148,22 @@ def _notes(metrics: Mapping[str, Any], found: pd.DataFrame) -> list[str]:
         "many seeds show in four of five cases, before correction. p: two-sided, corrected by Holm "
         f"for all claims of this table. Held, reversed: p below {LEVEL:g}, on the paper's side or on the "
         "other; open: else, and always for one seed.",
+        *_matched(metrics),
         "What other prompts would change is in comparisons.md. The paper's numbers are of 7-8B models and "
         "other oracles: what is tested is their order.",
         *shared_notes(metrics),
+    ]
+
+
+def _matched(metrics: Mapping[str, Any]) -> list[str]:
+    """Whether a larger hypervolume is one of moving further."""
+    matched = metrics["matched_kl"]
+    if not matched or not matched["difference"]:
+        return []
+    one, other = (metrics["runs"][name]["label"] for name in matched["between"])
+    test = matched["difference"]
+    interval = "" if test["low"] is None else f" [{test['low']:+z.3f}, {test['high']:+z.3f}]"
+    return [
+        f"At matched KL ({matched['kl']['mean']:.2f} nats per response; summary.md says how), the HV of "
+        f"{one} minus that of {other} is {test['mean']:+z.3f}{interval}."
     ]

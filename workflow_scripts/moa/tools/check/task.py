@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -18,10 +20,13 @@ from moa.workflow.config import Task
 from moa.workflow.sources import pin
 
 
-def check_task(task: Task, inputs: Mapping[str, Path]) -> tuple[str, list[Check]]:
+def check_task(
+    task: Task, inputs: Mapping[str, Path], judges: Mapping[str, Path]
+) -> tuple[str, list[Check]]:
     """A prompt as the policy reads it, token by token, and what was found.
 
     inputs: folders of the entries base, data, oracle_stats, and oracle/<objective> of fitted oracles.
+    judges: the last two of the judges; empty if there are none.
     """
     frame = pd.read_parquet(inputs["data"] / "data.parquet")
     train = frame[frame["split"] == "train"]
@@ -30,10 +35,22 @@ def check_task(task: Task, inputs: Mapping[str, Path]) -> tuple[str, list[Check]
     )
     if shown:  # else there is no tokenizer to look with
         checks += check_data(frame, task.objectives, load_tokenizer(inputs["base"]), task.asked)
-    specs = pin(task).oracles
+    pins = pin(task)
+    checks += _check_scorers(task, pins.oracles, inputs)
+    if judges:
+        found = _check_scorers(task, pins.judges, judges)
+        checks += [replace(check, what=f"judge, {check.what}") for check in found]
+    return shown, checks
+
+
+def _check_scorers(
+    task: Task, specs: dict[str, dict[str, Any]], inputs: Mapping[str, Path]
+) -> list[Check]:
+    """Of oracles, or of judges."""
     scale = RewardScale.read(inputs["oracle_stats"], task.objectives)
     offline = pd.read_parquet(inputs["oracle_stats"] / "offline_rewards.parquet")
+    checks = []
     for oracle in load_oracles(task.objectives, specs, dict(inputs)):
         pairs = pairs_of(specs[oracle.objective]["kind"], oracle.objective, task.pairs)
         checks += [check_sign(oracle, pairs), *check_spread(offline, scale, oracle.objective)]
-    return shown, checks
+    return checks

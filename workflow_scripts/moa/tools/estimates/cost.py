@@ -8,8 +8,9 @@ out (about 5 % at a thousand tokens). Decoding reads all weights and the KV cach
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from moa.tools.estimates.jobs import ALL_TRAIN, BYTES, CONDITION_TOKENS, MERGED, GpuJob
 from moa.tools.estimates.memory import ROUND
@@ -192,9 +193,9 @@ def _ric(c: _Counter) -> Parts:
 
 
 def _generate(c: _Counter) -> Parts:
-    """Responses to a block of vectors."""
+    """Responses to a block of vectors, with the further ones to the first prompts."""
     m, merged = c.job.block, c.job.params["conditioning"] == MERGED
-    n = c.job.data["n_test"]
+    n = _asked(c.job.params, c.job.data)
     if merged:  # a model for each vector
         return {"sampling": m * c.sampling(n, 1, n, adapters=True)}
     return {"sampling": c.sampling(m * n, 1, m * PROMPTS, adapters=False)}
@@ -217,7 +218,14 @@ def _reference(c: _Counter) -> Parts:
 
 
 def _score(c: _Counter) -> Parts:
-    return {"scoring": c.scoring(c.job.block * c.job.data["n_test"])}
+    asked = c.job.entry.inputs["generate"].spec["params"]
+    return {"scoring": c.scoring(c.job.block * _asked(asked, c.job.data))}
+
+
+def _asked(generated: Mapping[str, Any], data: Mapping[str, Any]) -> int:
+    """Responses under one vector. generated: what the job that samples is told."""
+    again = generated["repeats"]
+    return data["n_test"] + again["samples"] * min(again["prompts"], data["n_test"])
 
 
 def _score_offline(c: _Counter) -> Parts:

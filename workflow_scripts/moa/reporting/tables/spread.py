@@ -1,0 +1,73 @@
+"""Where the spread of HV, MIP and CRD comes from: training again, other prompts, sampling again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from moa.reporting.tables.common import (
+    DASH,
+    TITLES,
+    Table,
+    conditioned_runs,
+    marked_label,
+    sample_note,
+    shared_notes,
+    title,
+    to_latex,
+    to_markdown,
+    units_note,
+)
+
+PARTS = ("seeds", "prompts", "sampling")
+
+
+def frame(metrics: Mapping[str, Any], paper: Mapping[str, Any]) -> pd.DataFrame:
+    """One row per run and metric, all numbers as numbers: the csv. Standard deviations of one seed's
+    number; empty where nothing tells them.
+    """
+    rows = [
+        {"run": name, "metric": key, "mean": run[key]["mean"], **run["spread"][key]}
+        for name, run in conditioned_runs(metrics).items()
+        for key in TITLES
+    ]
+    return pd.DataFrame(rows, columns=["run", "metric", "mean", *PARTS])
+
+
+def markdown(metrics: Mapping[str, Any], paper: Mapping[str, Any]) -> str:
+    """The table to read, with what it is made of underneath."""
+    return to_markdown(_table(metrics))
+
+
+def latex(metrics: Mapping[str, Any], paper: Mapping[str, Any]) -> str:
+    """The same as a booktabs table."""
+    return to_latex(_table(metrics))
+
+
+def _table(metrics: Mapping[str, Any]) -> Table:
+    rows = []
+    for run in conditioned_runs(metrics).values():
+        row = [marked_label(run)]
+        for key in TITLES:
+            row += [f"{run[key]['mean']:z.3f}", *(_cell(run["spread"][key][p]) for p in PARTS)]
+        rows.append(row)
+    header = ["Method", *(cell for name in TITLES.values() for cell in (name, *PARTS))]
+    return Table(title(metrics, "where the spread comes from"), header, rows, _notes(metrics))
+
+
+def _cell(value: float | None) -> str:
+    return DASH if value is None else f"{value:.3f}"
+
+
+def _notes(metrics: Mapping[str, Any]) -> list[str]:
+    return [
+        f"{sample_note(metrics)} {units_note(metrics)}",
+        "Per metric its mean over seeds, and three standard deviations of one seed's number, whose squares "
+        "add: what training again changes (seeds), what other test prompts change (prompts), and what "
+        "other responses of the same policy to the same prompts change (sampling). The last is seen on the "
+        "prompts that are answered several times, and taken out of the other two; 0 where they are no "
+        f"larger than it. {DASH}: one seed, or prompts that are answered once.",
+        *shared_notes(metrics),
+    ]
