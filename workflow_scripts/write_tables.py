@@ -1,19 +1,21 @@
-"""Write one table of a task.
+"""Write one table of a task, or the one that pools a config's tasks.
 
-In:  metrics; spec.params: table (a file of moa/reporting/tables/), name (what the files are called), paper
-     (its own numbers for the task).
+In:  metrics, or metrics/<task> of every task; spec.params: table (a file of moa/reporting/tables/), name
+(what
+     the files are called), paper (its own numbers for the task).
 Out: <name>.csv (`by`: whose rewards a row is made of), <name>.md, <name>.tex, and <name>.json, all the
      metrics behind them.
 """
 
 import json
-import shutil
 from importlib import import_module
+from typing import Any
 
 import pandas as pd
 
 from moa.reporting.adopted import adopted_notes
 from moa.reporting.judged import views
+from moa.runtime.files import write_json
 from moa.runtime.job import run
 from moa.runtime.provenance import adopted
 from moa.runtime.publishing import Job
@@ -22,8 +24,7 @@ from moa.runtime.publishing import Job
 def main(job: Job) -> None:
     table = import_module(f"moa.reporting.tables.{job.params['table']}")
     name, paper = job.params["name"], job.params["paper"]
-    source = job.inputs["metrics"] / "metrics.json"
-    metrics = json.loads(source.read_text())
+    metrics = read(job)
     by = list(views(metrics))
     frames = [table.frame(view, paper).assign(by=view["by"]) for view in by]
     pd.concat(frames).to_csv(job.out / f"{name}.csv", index=False)
@@ -32,7 +33,24 @@ def main(job: Job) -> None:
     (job.out / f"{name}.md").write_text(markdown + "".join(f"\n{note}\n" for note in notes))
     latex = "\n".join(table.latex(view, paper) for view in by)
     (job.out / f"{name}.tex").write_text(latex + "".join(f"% {note}\n" for note in notes))
-    shutil.copy(source, job.out / f"{name}.json")
+    write_json(job.out / f"{name}.json", metrics)
+
+
+def read(job: Job) -> dict[str, Any]:
+    """A task's metrics, or those of all tasks, of which there are the judges' if every task has them."""
+    found = {
+        role.removeprefix("metrics").lstrip("/"): json.loads((folder / "metrics.json").read_text())
+        for role, folder in job.inputs.items()
+    }
+    if "" in found:
+        return found[""]
+    tasks = {name: list(views(metrics)) for name, metrics in found.items()}
+    judged = {name: by[1] for name, by in tasks.items() if len(by) > 1}
+    return {
+        "config": next(iter(found.values()))["config"],
+        "tasks": {name: by[0] for name, by in tasks.items()},
+        "judged": {"tasks": judged} if len(judged) == len(tasks) else None,
+    }
 
 
 if __name__ == "__main__":

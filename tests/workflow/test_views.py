@@ -56,7 +56,7 @@ def test_an_older_entry_is_shown_and_told_until_there_is_a_newer_one(store, root
     changed = {path for path, target in before.items() if os.readlink(root / path) != target}
     assert changed == {PARETO, PARETO.replace(".pdf", ".png")}
     older, left = outdated(new, root)
-    assert left == [] and len(older) == 12 and "safety/tables/summary" in older
+    assert left == [] and len(older) == 13 and "safety/tables/summary" in older
     assert "safety/figures/pareto_fronts" not in older
     (note,) = outdated_notes(new, root)
     assert note.startswith(

@@ -24,6 +24,7 @@ FIGURES = (
     "training_curves",
 )
 TABLES = ("verdict", "summary", "comparisons", "references", "spread")
+POOLED = "pooled"  # a table of all tasks, below results/<config>/
 SWEEP = f"{SWEPT}_sweep"  # figure and table of the runs that a task's beta_w_sweep lists
 
 BY_JUDGES = ("pareto_fronts_by_judges", "oracles_and_judges")  # where a task has judges
@@ -41,8 +42,10 @@ Views = dict[str, tuple[Entry, str]]  # stable path -> an entry, and the file in
 
 def outputs(
     catalogue: Catalogue, config: str, task: Task, made: Made, shared: Inputs, judges: Inputs
-) -> Views:
-    """Metrics, figures and tables of a task's runs, and of its sweep. config: its name."""
+) -> tuple[Entry, Views]:
+    """The metrics of a task's runs, and its figures and tables; with those of its sweep. config: its
+    name.
+    """
     title = f"{config}-{task.name}"
     scorers = {
         "data": shared["data"],
@@ -63,10 +66,11 @@ def outputs(
         files |= table(catalogue, title, name, name, metrics, task)
     if task.sweep:
         swept = f"{title}-{SWEEP}"
-        metrics = metrics_entry(catalogue, swept, config, task, task.sweep, made, scorers)
-        files |= figure(catalogue, title, SWEEP, task.sweep, metrics, made)
-        files |= table(catalogue, title, SWEEP, "summary", metrics, task)
-    return {f"results/{config}/{task.name}/{path}": entry for path, entry in files.items()}
+        values = metrics_entry(catalogue, swept, config, task, task.sweep, made, scorers)
+        files |= figure(catalogue, title, SWEEP, task.sweep, values, made)
+        files |= table(catalogue, title, SWEEP, "summary", values, task)
+    folder = f"results/{config}/{task.name}"
+    return metrics, {f"{folder}/{path}": entry for path, entry in files.items()}
 
 
 def has_phases(runs: list[Run]) -> bool:
@@ -178,5 +182,23 @@ def table(
         {"metrics": metrics},
         modules=[f"moa.reporting.tables.{kind}"],
     )
+    return _table_files(name, entry)
+
+
+def pooled_table(catalogue: Catalogue, config: str, metrics: dict[str, Entry]) -> Views:
+    """The files of the table that pools a config's tasks; none of a single one. metrics: by task."""
+    if len(metrics) < 2:
+        return {}
+    entry = catalogue.add(
+        "table",
+        f"{POOLED}-{config}",
+        {"name": POOLED, "table": POOLED, "paper": {}},
+        {f"metrics/{task}": entry for task, entry in metrics.items()},
+        modules=[f"moa.reporting.tables.{POOLED}"],
+    )
+    return {f"results/{config}/{path}": view for path, view in _table_files(POOLED, entry).items()}
+
+
+def _table_files(name: str, entry: Entry) -> Views:
     files = [f"{name}.{suffix}" for suffix in ("csv", "md", "tex", "json")]
     return {f"tables/{file}": (entry, file) for file in files}

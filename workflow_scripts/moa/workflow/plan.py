@@ -20,7 +20,7 @@ from moa.workflow.graph import judge_entries, run_entries, sft_policy, shared_en
 from moa.workflow.inherit import read_config
 from moa.workflow.jobs import Jobs
 from moa.workflow.keys import library_versions
-from moa.workflow.outputs import FRONT, Made, Views, outputs
+from moa.workflow.outputs import FRONT, Made, Views, outputs, pooled_table
 from moa.workflow.sources import pin, repositories
 
 CHECKOUT = Path(__file__).resolve().parents[3]  # where Snakemake is run
@@ -46,6 +46,7 @@ class Plan:
         self.ends: dict[tuple[str, str, int], list[Entry]] = {}
         self.repositories: set[Repository] = set()
         catalogue = Catalogue(Path(config.store), missing)
+        metrics: dict[str, Entry] = {}
         for task in config.tasks.values():
             library_versions(
                 task.operation.report_to, missing
@@ -63,7 +64,9 @@ class Plan:
                     ends = [e for role, e in roles.items() if role.startswith("evaluate/")]
                     self.ends[task.name, run.name, seed] = ends
             self._check_distinct(task, config.seeds[0])
-            self.views |= outputs(catalogue, config.name, task, made, shared, judges)
+            metrics[task.name], files = outputs(catalogue, config.name, task, made, shared, judges)
+            self.views |= files
+        self.views |= pooled_table(catalogue, config.name, metrics)
         self.entries: dict[str, Entry] = catalogue.entries
         self.jobs = Jobs(self.entries.values())
         front, _ = self.views[
