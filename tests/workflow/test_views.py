@@ -60,9 +60,9 @@ def test_an_older_entry_is_shown_and_told_until_there_is_a_newer_one(store, root
     assert "safety/figures/pareto_fronts" not in older
     (note,) = outdated_notes(new, root)
     assert note.startswith(
-        "12 figures or tables are in results/tiny of an older plan: safety/figures/"
+        "13 figures or tables are in results/tiny of an older plan: safety/figures/"
     )
-    assert "and 6 more; `make run` makes" in note
+    assert "and 7 more; `make run` makes" in note
 
 
 def test_what_the_plan_no_longer_has_is_told_apart(store, root):
