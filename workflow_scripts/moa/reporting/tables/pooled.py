@@ -104,8 +104,8 @@ def _notes(pooled: Mapping[str, Any]) -> list[str]:
     notes = [
         f"Tasks: {', '.join(tasks)}; {'/'.join(map(str, seeds))} seed(s). Per task and metric, 0 is the "
         "worst mean of its runs and 1 the best (of CRD the lowest), so that tasks can be pooled; which "
-        "runs there are decides the numbers. Cells: interquartile mean over tasks and seeds [95 % bootstrap "
-        "interval, seeds drawn again within tasks].",
+        "runs there are decides the numbers. Cells: interquartile mean over tasks and seeds [95 % "
+        "bootstrap interval, seeds drawn again within tasks].",
     ]
     for pair in next(iter(tasks.values()))["comparisons"][:1]:
         run, against = pair["run"], pair["against"]
