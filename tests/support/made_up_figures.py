@@ -17,7 +17,7 @@ from moa.workflow.keys import constant
 from moa.workflow.methods import METHODS, compared
 
 MEASURES = MEASURED
-FIGURES = (*outputs.FIGURES, outputs.SWEEP, outputs.PHASES, *outputs.BY_JUDGES)
+FIGURES = (*outputs.FIGURES, outputs.SWEEP, *outputs.PHASES, *outputs.BY_JUDGES)
 VECTORS = {
     2: [[round(i / 10, 1), round(1 - i / 10, 1)] for i in range(11)],
     3: [[0, 0, 1], [0, 1, 0], [0.1, 0.1, 0.8], [0.33, 0.33, 0.33], [0.6, 0.2, 0.2], [1, 0, 0]],

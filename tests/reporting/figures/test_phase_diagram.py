@@ -6,7 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from moa.reporting.figures import phase_diagram
+from moa.reporting.figures import phase_diagram, phases_by_kl
 from support.made_up_figures import results
 
 GRID = {  # name: method, beta_c, beta_w
@@ -58,6 +58,17 @@ def test_what_is_not_drawn_is_named_and_so_are_warnings(metrics):
     said = " ".join(text.get_text() for text in figure.texts).replace("\n", " ")
     assert "on no line: mo_long" in said
     assert "Warning, mi_low: collapsed" in said and "Crossed out" in said
+    plt.close(figure)
+
+
+def test_the_lines_against_kl_are_those_along_beta_c(metrics):
+    assert phase_diagram.along_beta_c(metrics) == (["mo_odpo", "mo_low"], ["mi_epo", "mi_low"])
+    for name, kl in {"mo_odpo": 1.0, "mo_low": 5.0, "mi_epo": 2.0, "mi_low": 7.0}.items():
+        metrics["runs"][name]["kl"] = {"mean": kl}
+    figure = phases_by_kl.draw(metrics)
+    without, with_term = lines(figure.axes[0])
+    np.testing.assert_allclose(without, [[1.0, 16.0], [5.0, 1.0]])
+    np.testing.assert_allclose(with_term, [[2.0, 16.16], [7.0, 1.01]])
     plt.close(figure)
 
 

@@ -28,7 +28,7 @@ POOLED = "pooled"  # a table of all tasks, below results/<config>/
 SWEEP = f"{SWEPT}_sweep"  # figure and table of the runs that a task's beta_w_sweep lists
 
 BY_JUDGES = ("pareto_fronts_by_judges", "oracles_and_judges")  # where a task has judges
-PHASES = "phase_diagram"  # of the runs where they have several beta_c
+PHASES = ("phase_diagram", "phases_by_kl")  # where runs have several beta_c
 SEVERAL = 3  # beta_c that make a diagram
 
 # of a run's roles, those that metrics are made of
@@ -58,9 +58,8 @@ def outputs(
         objectives = constant(f"moa.reporting.figures.{name}", "OBJECTIVES", None)
         if objectives in (None, len(task.objectives)):
             files |= figure(catalogue, title, name, task.runs, metrics, made)
-    if has_phases(task.runs):
-        files |= figure(catalogue, title, PHASES, task.runs, metrics, made)
-    for name in BY_JUDGES if task.judges else ():
+    further = [*(BY_JUDGES if task.judges else ()), *(PHASES if has_phases(task.runs) else ())]
+    for name in further:
         files |= figure(catalogue, title, name, task.runs, metrics, made)
     for name in TABLES:
         files |= table(catalogue, title, name, name, metrics, task)

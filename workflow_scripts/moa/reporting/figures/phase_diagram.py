@@ -34,11 +34,7 @@ Runs = Mapping[str, Mapping[str, Any]]
 @mpl.rc_context(style.RC)
 def draw(metrics: Mapping[str, Any], *, width: float = style.PAGE) -> Figure:
     """The figure, `width` inches wide: of all runs that have a beta_c and a front."""
-    runs = {
-        name: run
-        for name, run in metrics["runs"].items()
-        if has_front(run) and run["nats_per_token"] and run["method"] in metrics["compared"][:2]
-    }
+    runs = _compared(metrics)
     if not runs:
         return style.empty_figure(width, "No run has a beta_c.")
     beta_c, ratio = _centre(runs)
@@ -81,6 +77,31 @@ def draw(metrics: Mapping[str, Any], *, width: float = style.PAGE) -> Figure:
     drawn = [name for _, name in (*without, *with_term, *ratios)]
     footnotes.add(figure, _notes(metrics, runs, drawn, beta_c, ratio))
     return figure
+
+
+def along_beta_c(metrics: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+    """The names of the runs without the exploration term, and of those with it at the ratio that most have;
+    from the largest beta_c to the smallest.
+    """
+    runs = _compared(metrics)
+    if not runs:
+        return [], []
+    _, ratio = _centre(runs)
+    lines = (
+        _along(runs, "beta_c", {n: r for n, r in runs.items() if _ratio(r) == wanted})
+        for wanted in (0, ratio)
+    )
+    without, with_term = ([name for _, name in reversed(line)] for line in lines)
+    return without, with_term
+
+
+def _compared(metrics: Mapping[str, Any]) -> Runs:
+    """The runs of the two compared methods whose betas are those of a pair and its objectives."""
+    return {
+        name: run
+        for name, run in metrics["runs"].items()
+        if has_front(run) and run["nats_per_token"] and run["method"] in metrics["compared"][:2]
+    }
 
 
 def _beta_c(run: Mapping[str, Any]) -> float:
