@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from moa.datasets.settings import DataSettings
+from moa.datasets.settings import AnswersSettings, DataSettings
 from moa.evaluation.settings import MetricsSettings
 from moa.models.settings import GenerationSettings, GenerationStage, LoraSettings, PromptSettings
 from moa.oracles.pairs import Pair
@@ -97,6 +97,7 @@ class Task:
     name: str
     objectives: list[str]
     data: DataSettings
+    answers: AnswersSettings | None
     oracles: dict[str, KindSettings]
     judges: dict[str, KindSettings]
     pairs: dict[str, list[Pair]]
@@ -213,6 +214,7 @@ def _task(
         name=name,
         objectives=list(task.objectives),
         data=task.data,
+        answers=task.answers,
         oracles={o: task.oracles[o] for o in task.objectives},
         judges={o: task.judges[o] for o in task.objectives} if task.judges else {},
         pairs={

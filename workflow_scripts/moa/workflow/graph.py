@@ -28,25 +28,28 @@ def shared_entries(catalogue: Catalogue, task: Task) -> dict[str, Entry]:
     module = dataset_module(task.data.kind)
     data = catalogue.add("data", task.name, {"data": catalogue.pins.data}, {}, modules=[module])
     base = _base(catalogue, task, data)
-    return {
-        "base": base,
-        "data": data,
-        **_scorers(catalogue, task.name, _oracles(catalogue, task), data),
-    }
+    asked = _oracles(catalogue, task)
+    oracles = _fitted(catalogue, asked)
+    if task.answers:
+        data = _answers(catalogue, task, asked, {"base": base, "data": data, **oracles})
+    stats = _stats(catalogue, task.name, asked, data, oracles)
+    return {"base": base, "data": data, "oracle_stats": stats, **oracles}
 
 
 def judge_entries(catalogue: Catalogue, task: Task, shared: Inputs) -> dict[str, Entry]:
     """What a task's judges are fitted on and normalised by, by the roles that it has for its oracles; empty
     if there are none. No training reads it.
     """
+    if not task.judges:
+        return {}
+    asked = _judges(catalogue, task)
+    judges = _fitted(catalogue, asked)
     name = f"{task.name}-judges"
-    return (
-        _scorers(catalogue, name, _judges(catalogue, task), shared["data"]) if task.judges else {}
-    )
+    return {"oracle_stats": _stats(catalogue, name, asked, shared["data"], judges), **judges}
 
 
-def _scorers(catalogue: Catalogue, name: str, asked: Asked, data: Entry) -> dict[str, Entry]:
-    """Of oracles, or of judges: those that are fitted in the workflow, and what normalises rewards."""
+def _fitted(catalogue: Catalogue, asked: Asked) -> dict[str, Entry]:
+    """The oracles, or judges, that are fitted in the workflow."""
     fitted = {}
     for objective, module in zip(asked.objectives, asked.modules, strict=True):
         if constant(module, "FITTED", False):
@@ -54,9 +57,27 @@ def _scorers(catalogue: Catalogue, name: str, asked: Asked, data: Entry) -> dict
             fitted[f"oracle/{objective}"] = catalogue.add(
                 "oracle", objective, told, {}, modules=[module]
             )
+    return fitted
+
+
+def _stats(catalogue: Catalogue, name: str, asked: Asked, data: Entry, fitted: Inputs) -> Entry:
+    """What normalises the rewards of oracles, or of judges."""
     inputs = {"data": data, **fitted}
-    stats = catalogue.add("oracle_stats", name, asked.params, inputs, modules=asked.modules)
-    return {"oracle_stats": stats, **fitted}
+    return catalogue.add("oracle_stats", name, asked.params, inputs, modules=asked.modules)
+
+
+def _answers(catalogue: Catalogue, task: Task, asked: Asked, inputs: Inputs) -> Entry:
+    """A task's data with the base's own answers as responses."""
+    assert task.answers is not None
+    how = {key: getattr(task.answers, key) for key in ("temperature", "top_p")}
+    told = {key: value for key, value in plain(task.answers).items() if key not in how}
+    params = {
+        **asked.params,
+        "data": catalogue.pins.data,
+        "answers": told,
+        "generation": plain(task.asked.model_copy(update=how)),
+    }
+    return catalogue.add("answers", task.name, params, inputs, modules=asked.modules)
 
 
 def _base(catalogue: Catalogue, task: Task, data: Entry) -> Entry:
