@@ -21,7 +21,6 @@ from moa.workflow.methods import compared
 from moa.workflow.plan import read_plan
 
 MEASURES = ("hv", "mip", "crd")
-DECIMALS = 3
 
 
 def main() -> None:
@@ -41,10 +40,11 @@ def main() -> None:
 def report(metrics: dict) -> None:
     """One line per run of the second compared method."""
     plain, with_term = compared()
-    runs = metrics["runs"]
-    line = [r for r in runs.values() if r["method"] in ("sft", plain) and r["hv"] is not None]
+    runs, start = metrics["runs"], metrics["start"]
+    own = [r for r in runs.values() if r["method"] == plain and r["nats_per_token"] is not None]
+    line = [*([runs[start]] if start else []), *own]  # not of scalarised labels
     for name, run in runs.items():
-        if run["method"] != with_term:
+        if run["method"] != with_term or not own:
             continue
         beta_c, beta_w = run["betas"]["beta_c"], run["betas"]["beta_w"]
         cells = [name, f"{beta_c:g}", f"{beta_w / beta_c:.2g}", f"{run['kl']['mean']:.2f}"]
@@ -52,23 +52,25 @@ def report(metrics: dict) -> None:
 
 
 def difference(run: dict, line: list[dict], key: str) -> str:
-    """run - the line at the run's KL, over the seeds in which the line reaches so far."""
+    """run - the line at the run's KL, over the seeds in which the line reaches there."""
     ours, theirs = [], []
     for seed, own in run["seeds"].items():
-        places = sorted(
-            (max(0.0, other["seeds"][seed]["kl"]) ** 0.5, other["seeds"][seed][key])
-            for other in line
-        )
-        kl, values = np.array(places).T
-        if own["kl"] ** 0.5 <= kl[-1]:
+        others = [other["seeds"][seed] for other in line]
+        at, values = np.array(sorted((root(other["kl"]), other[key]) for other in others)).T
+        if at[0] <= root(own["kl"]) <= at[-1]:
             ours.append(own[key])
-            theirs.append(float(np.interp(own["kl"] ** 0.5, kl, values)))
+            theirs.append(float(np.interp(root(own["kl"]), at, values)))
     if not ours:
         return "–"
     test = paired(ours, theirs)
     above = sum(a > b for a, b in zip(ours, theirs, strict=True))
-    interval = "" if test.low is None else f" [{test.low:+.{DECIMALS}f}, {test.high:+.{DECIMALS}f}]"
-    return f"{test.mean:+.{DECIMALS}f}{interval} {above}/{len(ours)}"
+    interval = "" if test.low is None else f" [{test.low:+.3f}, {test.high:+.3f}]"
+    return f"{test.mean:+.3f}{interval} {above}/{len(ours)}"
+
+
+def root(kl: float) -> float:
+    """Of an estimate, which may come out below 0."""
+    return max(0.0, kl) ** 0.5
 
 
 if __name__ == "__main__":

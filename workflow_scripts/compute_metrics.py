@@ -42,7 +42,7 @@ def main(job: Job) -> None:
         for warning in summary["warnings"]:
             log.warning("%s: %s", name, warning)
     if judged:
-        results["judged"] |= scorers(job, p["judges"], "judges/")
+        results["judged"] |= about(job, p["judges"], "judges/")
     write_json(
         job.out / "metrics.json",
         {
@@ -52,14 +52,15 @@ def main(job: Job) -> None:
             "vectors": p["vectors"],
             "reference": [p["metrics"]["reference"]] * len(objectives),
             "sft_response": p["sft_response"],
+            "start": p["start"],
             "similarity": p["similarity"],
-            **scorers(job, p["oracles"]),
+            **about(job, p["oracles"]),
             **results,
         },
     )
 
 
-def scorers(job: Job, specs: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+def about(job: Job, specs: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     """What the oracles, or the judges, are worth: held-out reports, normalisation, the best there is."""
     scale = RewardScale.read(job.inputs[f"{prefix}oracle_stats"], job.params["objectives"])
     return {

@@ -25,7 +25,9 @@ from moa.runtime.job import log, run
 from moa.runtime.progress import Progress
 from moa.runtime.publishing import Job
 
-NUMBER = 1_000_000  # of the even vector, as no evaluation has it: the answers have streams of their own
+NUMBER = (
+    1_000_000  # of the even vector, as no evaluation has it: the answers have streams of their own
+)
 
 
 def main(job: Job) -> None:

@@ -44,7 +44,7 @@ def read(job: Job) -> dict[str, Any]:
     }
     if "" in found:
         return found[""]
-    tasks = {name: list(views(metrics)) for name, metrics in found.items()}
+    tasks = {name: [v | {"judged": None} for v in views(m)] for name, m in found.items()}
     judged = {name: by[1] for name, by in tasks.items() if len(by) > 1}
     return {
         "config": next(iter(found.values()))["config"],

@@ -33,12 +33,12 @@ def test_the_three_parts_are_told_apart():
     found = parts(seeds=0.2, prompts=3.0, sampling=2.0)
     assert found.seeds == pytest.approx(0.2, rel=0.25)
     assert found.prompts == pytest.approx(3.0 / PROMPTS**0.5, rel=0.15)
-    assert found.sampling == pytest.approx(2.0 / PROMPTS**0.5, rel=0.15)
+    assert found.sampling == pytest.approx(2.0 / PROMPTS**0.5, rel=0.05)
 
 
 def test_what_does_not_vary_has_no_part():
     found = parts(seeds=0.0, prompts=3.0, sampling=0.0)
-    assert found.seeds == pytest.approx(0, abs=1e-12) and found.sampling == 0
+    assert found.seeds == pytest.approx(0, abs=1e-12) and found.sampling < 1e-9
     assert parts(seeds=0.0, prompts=0.0, sampling=2.0).prompts < 0.5 * 2.0 / PROMPTS**0.5
 
 
@@ -48,8 +48,7 @@ def test_one_seed_and_prompts_answered_once_tell_nothing():
     assert split(one, mean, {0: np.ones((1, 4, 2))}, {}) == Spread(None, None, None)
 
 
-def test_a_measure_that_needs_more_prompts_has_no_part():
-    """CRD of two rewards needs three prompts; what two show is no spread of 0."""
+def test_repeats_of_other_prompts_are_refused():
     one = Statistic(np.array([1.0]), np.ones((10, 1)))
-    repeats = {0: np.random.default_rng(0).normal(size=(3, 2, 2, 2))}
-    assert split(one, mean, {0: np.ones((2, 8, 2))}, repeats) == Spread(None, None, None)
+    with pytest.raises(ValueError, match="not to the first prompts"):
+        split(one, mean, {0: np.ones((2, 8, 2))}, {0: np.zeros((3, 2, 2, 2))})

@@ -111,6 +111,7 @@ def made_up(k: int = 2, seeds: int = 3, optimum: bool = True, **levels: float) -
         "by": "oracles",
         "judged": None,
         "matched_kl": None,
+        "repeated": {"responses": 4, "prompts": 16},
         "config": "c",
         "task": "t",
         "objectives": list(OBJECTIVES[:k]),

@@ -84,8 +84,11 @@ def put(config, path, value):
         ),
         (
             "tasks.safety.judges",
-            {name: {"kind": "synthetic_world"} for name in ("helpfulness", "harmlessness")},
-            r"safety.judges are the oracles again, so they would find what was trained for",
+            {
+                "helpfulness": {"kind": "synthetic_proxy"},
+                "harmlessness": {"kind": "synthetic_world"},
+            },
+            r"safety.judges.harmlessness is the oracle again, so it would find what was trained",
         ),
         ("tasks.safety.oracles.helpfulness", None, r"no oracle for the objective 'helpfulness'"),
         (
@@ -311,7 +314,7 @@ def test_a_study_shares_what_its_base_made():
 def test_the_given_configs_are_valid():
     for path in whole_configs(CONFIG):
         resolve(read_config(path))
-    assert len(whole_configs(CONFIG)) == 9
+    assert len(whole_configs(CONFIG)) == 10
 
 
 def test_the_papers_config_has_the_papers_values():

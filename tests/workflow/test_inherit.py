@@ -29,6 +29,25 @@ def test_an_inherited_oracle_that_is_null_is_left_out(tmp_path):
         extended(tmp_path, "tasks: {assistant3: {oracles: {wit: null}}}\n")
 
 
+def test_inherited_judges_are_left_out_one_by_one_or_all_together(tmp_path):
+    judged = "tasks: {safety: {judges: {helpfulness: {kind: synthetic_proxy}, harmlessness: "
+    (tmp_path / "judged.yaml").write_text(
+        f"extends: base.yaml\nname: judged\n{judged}{{kind: synthetic_proxy}}}}}}}}\n"
+    )
+
+    def mine(judges):
+        (tmp_path / "base.yaml").write_text(THREE)
+        (tmp_path / "mine.yaml").write_text(
+            f"extends: judged.yaml\nname: mine\ntasks: {{safety: {{judges: {judges}}}}}\n"
+        )
+        return read_config(tmp_path / "mine.yaml")
+
+    assert resolve(mine("null")).tasks["safety"].judges == {}
+    assert list(mine("{helpfulness: null}")["tasks"]["safety"]["judges"]) == ["harmlessness"]
+    with pytest.raises(ConfigError, match=r"judges.wit is null, but base.yaml has no such judge"):
+        extended(tmp_path, "tasks: {safety: {judges: {wit: null}}}\n")
+
+
 def test_a_key_that_stands_twice_below_is_an_error(tmp_path):
     (tmp_path / "twice.yaml").write_text("name: twice\nseeds: [0]\nseeds: [1]\n")
     (tmp_path / "mine.yaml").write_text("extends: twice.yaml\nname: mine\n")

@@ -38,9 +38,9 @@ def repeat_table(
     first = scores[scores["prompt_id"].isin(repeats["prompt_id"])]
     samples = [first, *(rows for _, rows in repeats.groupby("sample"))]
     tables = [reward_table(rows, objectives) for rows in samples]
-    if len({table.shape for table in tables}) > 1:
+    if odd := [table.shape for table in tables if table.shape != tables[0].shape]:
         raise ValueError(
-            f"further responses {tables[1].shape} (vectors, prompts, objectives) to prompts whose first "
+            f"further responses {odd[0]} (vectors, prompts, objectives) to prompts whose first "
             f"ones are {tables[0].shape}: some are missing"
         )
     return np.stack(tables)
@@ -56,7 +56,8 @@ def evaluate(
     start: str | None = None,
 ) -> dict[str, Any]:
     """The numbers of all runs: `prompts`, `references`, `runs` by name, `comparisons`, `matched_kl`; and
-    under `judged` the same by the judges, with `gaps` (oracles - judges, by run and metric), or None.
+    under `judged` the same by the judges, with `gaps` (by run and metric: the gain over `start` by the
+    oracles minus that by the judges), or None.
 
     seed: of the resamples, which all runs share. first: runs that stand on the left of every difference,
     and between which KL is matched. judged: the same runs with the judges' rewards. start:
@@ -67,12 +68,17 @@ def evaluate(
     if not judged:
         return found | {"judged": None}
     theirs, by_judges = _evaluated(judged, objectives, settings, seed, first, start)
+    apart = {
+        name: {key: own.headline[key] - by_judges[name].headline[key] for key in own.headline}
+        for name, own in estimates.items()
+    }
+    first_apart = apart.get(start or "", {})
     gaps = {
         name: {
-            key: (statistic - by_judges[name].headline[key]).summary()
-            for key, statistic in own.headline.items()
+            key: (gap - first_apart[key] if first_apart else gap).summary()
+            for key, gap in own.items()
         }
-        for name, own in estimates.items()
+        for name, own in apart.items()
     }
     return found | {"judged": theirs | {"gaps": gaps}}
 
@@ -102,11 +108,18 @@ def _evaluated(
     summaries = {r.name: summarise(r, estimates.get(r.name), objectives, counts) for r in runs}
     return {
         "prompts": n_prompts,
+        "repeated": _repeated(runs),
         "references": [{"name": n, "point": p.tolist()} for n, p in references.items()],
         "runs": summaries,
         "comparisons": compare({name: e.headline for name, e in estimates.items()}, first),
         "matched_kl": match(summaries, start, first, references[headline]),
     }, estimates
+
+
+def _repeated(runs: Sequence[RunScores]) -> dict[str, int] | None:
+    """How many prompts have several responses under every vector, and how many."""
+    tables = [table for run in runs for table in run.repeats.values()]
+    return {"responses": len(tables[0]), "prompts": tables[0].shape[2]} if tables else None
 
 
 def _common_prompts(runs: Sequence[RunScores]) -> int:

@@ -16,6 +16,7 @@ from moa.datasets import world
 from moa.oracles.pairs import Pair
 from moa.oracles.synthetic_world import SyntheticOracle
 from moa.oracles.synthetic_world import known_pairs as exact_pairs
+from moa.runtime.errors import JobError
 
 REQUIRES: tuple[str, ...] = ()
 
@@ -25,10 +26,14 @@ class ProxyOracle(SyntheticOracle):
 
     def score(self, prompts: list[str], responses: list[str]) -> np.ndarray:
         """(N,) rewards. Raises: JobError if a prompt is none of the world's requests."""
-        super().score(prompts, [""] * len(prompts))  # which says so
-        column = world.OBJECTIVES.index(self.objective)
         pairs = zip(prompts, responses, strict=True)
-        return np.array([_rewards(prompt, response)[column] for prompt, response in pairs])
+        try:
+            return np.array([_rewards(x, y)[self._column] for x, y in pairs])
+        except ValueError as error:
+            raise JobError(
+                f"oracle {self.objective}: {error}; the kind synthetic_proxy rewards answers to the "
+                "requests of the data kind synthetic_world alone, so give it an oracle of another kind"
+            ) from None
 
 
 def _rewards(prompt: str, response: str) -> np.ndarray:

@@ -26,7 +26,7 @@ FITTED = True  # has a `fit`: the workflow makes an entry of it
 REQUIRES = ("pyrit", "humor-mcp", "pyjokes", "numpy", "scipy")
 L2_GRID = (3.0, 10.0, 30.0, 100.0)
 BINS = 2048
-SCALE = 8.0  # of the words' unit vector, so that one of 64 words counts about as much as the length
+SCALE = 8.0  # of the words' vector, so that one of 64 different words counts about 1
 WORD = re.compile(r"[a-z]+(?:'[a-z]+)?|\d+|[^\w\s]")
 
 

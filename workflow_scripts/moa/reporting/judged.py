@@ -12,7 +12,7 @@ def views(metrics: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """A task's metrics as a table reads them, with `by`: of the oracles, then of the judges if there are
     any.
 
-    The judges' have `gaps` too: by run and metric, what the oracles find minus what the judges find.
+    The judges' have `gaps` too: by run and metric, what was gained by the oracles minus by the judges.
     """
     yield {**metrics, "by": "oracles"}
     if metrics["judged"]:

@@ -138,8 +138,8 @@ def part_of(job: Entry) -> str:
     """What tells a job from others of its stage and run: an objective, the numbers of its vectors."""
     if objective := job.spec["params"].get("objective"):
         return objective
-    block = re.search(r"-v(\d+-\d+)$", job.name)
-    return block[1] if block else ""
+    found = re.search(r"(?:-v(\d+-\d+))?(?:-(judges))?$", job.name)
+    return " ".join(filter(None, found.groups())) if found else ""
 
 
 def own_jobs(ends: list[Entry]) -> list[Entry]:
@@ -165,9 +165,9 @@ def last_saved(checkpoints: Path) -> tuple[str, float] | None:
     with suppress(FileNotFoundError):
         for done in checkpoints.glob("*/done"):
             saved.append((done.stat().st_mtime, f"{done.parent.name} done"))
-        for folder in (checkpoints, *checkpoints.glob("*")):
+        for folder in (checkpoints, *checkpoints.glob("*"), *checkpoints.glob("*/vector*")):
             if shards := list(folder.glob("*-*.parquet")):
-                part = "" if folder == checkpoints else f"{folder.name} "
+                part = "" if folder == checkpoints else f"{folder.relative_to(checkpoints)} "
                 saved.append(
                     (max(p.stat().st_mtime for p in shards), f"{part}{len(shards)} shards")
                 )

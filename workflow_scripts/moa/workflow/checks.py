@@ -24,11 +24,12 @@ def check_oracles(task: TaskSettings, where: str, mistakes: list[str]) -> None:
     _check_scorers(task, "oracle", task.oracles, where, mistakes)
     if task.judges:
         _check_scorers(task, "judge", task.judges, where, mistakes)
-        if task.judges == task.oracles:
-            mistakes.append(
-                f"{where}.judges are the oracles again, so they would find what was trained for; give them "
-                "another kind or other data, or remove them"
-            )
+        for name, judge in task.judges.items():
+            if judge == task.oracles.get(name):
+                mistakes.append(
+                    f"{where}.judges.{name} is the oracle again, so it would find what was trained for; "
+                    "give it another kind or other data, or remove the judges"
+                )
 
 
 def _check_scorers(

@@ -28,11 +28,11 @@ def shared_entries(catalogue: Catalogue, task: Task) -> dict[str, Entry]:
     module = dataset_module(task.data.kind)
     data = catalogue.add("data", task.name, {"data": catalogue.pins.data}, {}, modules=[module])
     base = _base(catalogue, task, data)
-    asked = _oracles(catalogue, task)
-    oracles = _fitted(catalogue, asked)
+    scorers = _oracles(catalogue, task)
+    oracles = _fitted(catalogue, scorers)
     if task.answers:
-        data = _answers(catalogue, task, asked, {"base": base, "data": data, **oracles})
-    stats = _stats(catalogue, task.name, asked, data, oracles)
+        data = _answers(catalogue, task, scorers, {"base": base, "data": data, **oracles})
+    stats = _stats(catalogue, task.name, scorers, data, oracles)
     return {"base": base, "data": data, "oracle_stats": stats, **oracles}
 
 
@@ -42,42 +42,42 @@ def judge_entries(catalogue: Catalogue, task: Task, shared: Inputs) -> dict[str,
     """
     if not task.judges:
         return {}
-    asked = _judges(catalogue, task)
-    judges = _fitted(catalogue, asked)
+    scorers = _judges(catalogue, task)
+    judges = _fitted(catalogue, scorers)
     name = f"{task.name}-judges"
-    return {"oracle_stats": _stats(catalogue, name, asked, shared["data"], judges), **judges}
+    return {"oracle_stats": _stats(catalogue, name, scorers, shared["data"], judges), **judges}
 
 
-def _fitted(catalogue: Catalogue, asked: Asked) -> dict[str, Entry]:
+def _fitted(catalogue: Catalogue, scorers: Scorers) -> dict[str, Entry]:
     """The oracles, or judges, that are fitted in the workflow."""
     fitted = {}
-    for objective, module in zip(asked.objectives, asked.modules, strict=True):
+    for objective, module in zip(scorers.objectives, scorers.modules, strict=True):
         if constant(module, "FITTED", False):
-            told = {"objective": objective, "oracle": asked.params["oracles"][objective]}
+            told = {"objective": objective, "oracle": scorers.params["oracles"][objective]}
             fitted[f"oracle/{objective}"] = catalogue.add(
                 "oracle", objective, told, {}, modules=[module]
             )
     return fitted
 
 
-def _stats(catalogue: Catalogue, name: str, asked: Asked, data: Entry, fitted: Inputs) -> Entry:
+def _stats(catalogue: Catalogue, name: str, scorers: Scorers, data: Entry, fitted: Inputs) -> Entry:
     """What normalises the rewards of oracles, or of judges."""
     inputs = {"data": data, **fitted}
-    return catalogue.add("oracle_stats", name, asked.params, inputs, modules=asked.modules)
+    return catalogue.add("oracle_stats", name, scorers.params, inputs, modules=scorers.modules)
 
 
-def _answers(catalogue: Catalogue, task: Task, asked: Asked, inputs: Inputs) -> Entry:
+def _answers(catalogue: Catalogue, task: Task, scorers: Scorers, inputs: Inputs) -> Entry:
     """A task's data with the base's own answers as responses."""
     assert task.answers is not None
     how = {key: getattr(task.answers, key) for key in ("temperature", "top_p")}
     told = {key: value for key, value in plain(task.answers).items() if key not in how}
     params = {
-        **asked.params,
+        **scorers.params,
         "data": catalogue.pins.data,
         "answers": told,
         "generation": plain(task.asked.model_copy(update=how)),
     }
-    return catalogue.add("answers", task.name, params, inputs, modules=asked.modules)
+    return catalogue.add("answers", task.name, params, inputs, modules=scorers.modules)
 
 
 def _base(catalogue: Catalogue, task: Task, data: Entry) -> Entry:
@@ -132,9 +132,9 @@ def training(
         return {}
     if stage == "expert":
         return experts(catalogue, task, run, seed, shared)
-    asked = _oracles(catalogue, task)
-    params = {**asked.params, "lora": plain(run.lora), "settings": plain(run.told)}
-    modules = [*asked.modules]
+    scorers = _oracles(catalogue, task)
+    params = {**scorers.params, "lora": plain(run.lora), "settings": plain(run.told)}
+    modules = [*scorers.modules]
     if run.method.loss:
         params["loss"] = run.method.loss
         modules.append(loss_module(run.method.loss))
@@ -153,8 +153,8 @@ def experts(
     """
     assert run.told is not None
     found = {}
-    asked = _oracles(catalogue, task)
-    for objective, module in zip(asked.objectives, asked.modules, strict=True):
+    scorers = _oracles(catalogue, task)
+    for objective, module in zip(scorers.objectives, scorers.modules, strict=True):
         inputs = {
             role: entry
             for role, entry in shared.items()
@@ -223,11 +223,11 @@ def evaluation(
                 {**policy, "generate": generated},
                 modules=modules,
             )
-            asked = {key: params[key] for key in ("objectives", "generation")}
+            own = {key: params[key] for key in ("objectives", "generation")}
             parts["reference"] = catalogue.add(
                 "reference",
                 label,
-                {**asked, "vectors": run.vectors, "decodability_prompts": count},
+                {**own, "vectors": run.vectors, "decodability_prompts": count},
                 {**{role: shared[role] for role in ("base", "sft")}, "generate": generated},
             )
         parts["score"] = _scores(
@@ -245,10 +245,11 @@ def evaluation(
 
 
 def _scores(
-    catalogue: Catalogue, label: str, asked: Asked, generated: Entry, scorers: Inputs
+    catalogue: Catalogue, label: str, scorers: Scorers, generated: Entry, made_of: Inputs
 ) -> Entry:
-    inputs = {"generate": generated, **scorers}
-    return catalogue.add("score", label, asked.params, inputs, modules=asked.modules)
+    """made_of: what they are fitted on and normalised by."""
+    inputs = {"generate": generated, **made_of}
+    return catalogue.add("score", label, scorers.params, inputs, modules=scorers.modules)
 
 
 def blocks(vectors: list[list[float]], size: int | None) -> dict[int, list[list[float]]]:
@@ -258,7 +259,7 @@ def blocks(vectors: list[list[float]], size: int | None) -> dict[int, list[list[
 
 
 @dataclass(frozen=True)
-class Asked:
+class Scorers:
     """The oracles of a task, or its judges, in the order of its objectives: how a spec tells of them, and
     the modules of their kinds.
     """
@@ -271,14 +272,14 @@ class Asked:
         return self.params["objectives"]
 
 
-def _oracles(catalogue: Catalogue, task: Task) -> Asked:
+def _oracles(catalogue: Catalogue, task: Task) -> Scorers:
     params = {"objectives": task.objectives, "oracles": catalogue.pins.oracles}
-    return Asked(params, kinds(task, task.oracles))
+    return Scorers(params, kinds(task, task.oracles))
 
 
-def _judges(catalogue: Catalogue, task: Task) -> Asked:
+def _judges(catalogue: Catalogue, task: Task) -> Scorers:
     params = {"objectives": task.objectives, "oracles": catalogue.pins.judges}
-    return Asked(params, kinds(task, task.judges))
+    return Scorers(params, kinds(task, task.judges))
 
 
 def kinds(task: Task, scorers: Mapping[str, KindSettings]) -> list[str]:

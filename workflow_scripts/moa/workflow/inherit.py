@@ -12,6 +12,8 @@ import yaml
 from moa.runtime.errors import ConfigError
 from moa.runtime.yaml_files import RepeatedKey, read_yaml
 
+SCORERS = ("oracles", "judges")  # sections of a task whose entries may be left out
+
 
 def read_config(path: Path, given: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """What a file says, with what it extends. given: keys that take the place of the file's.
@@ -62,7 +64,8 @@ def inherit(raw: Any, folder: Path) -> dict[str, Any]:
             "config: the key 'name' is missing; what this config makes needs a name of its own"
         )
     if seen:
-        places = [("tasks",), *(("tasks", name, "oracles") for name in _at(raw, "tasks"))]
+        scorers = [("tasks", name, role) for name in _at(raw, "tasks") for role in SCORERS]
+        places = [("tasks",), *scorers]
         for place in places:
             for name, value in _at(raw, *place).items() if len(seen) == 1 else ():
                 if value is None and name not in _at(below, *place):
@@ -83,13 +86,17 @@ def _at(raw: dict[str, Any], *steps: str) -> dict[str, Any]:
 
 
 def _leave_out(merged: dict[str, Any]) -> None:
-    """Remove tasks that are null, and oracles that are."""
+    """Remove tasks that are null, and oracles and judges that are, one by one or all together."""
     for name, task in list(_at(merged, "tasks").items()):
         if task is None:
             del merged["tasks"][name]
-        for objective, oracle in list(_at(merged, "tasks", name, "oracles").items()):
-            if oracle is None:
-                del task["oracles"][objective]
+            continue
+        for role in SCORERS:
+            for objective, scorer in list(_at(merged, "tasks", name, role).items()):
+                if scorer is None:
+                    del task[role][objective]
+            if isinstance(task, dict) and role in task and task[role] is None:
+                del task[role]
 
 
 def typed(value: Any) -> Any:

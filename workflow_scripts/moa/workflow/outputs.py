@@ -47,12 +47,12 @@ def outputs(
     name.
     """
     title = f"{config}-{task.name}"
-    scorers = {
+    sources = {
         "data": shared["data"],
         **only(shared, "oracle"),
         **{f"judges/{role}": entry for role, entry in judges.items()},
     }
-    metrics = metrics_entry(catalogue, title, config, task, task.runs, made, scorers)
+    metrics = metrics_entry(catalogue, title, config, task, task.runs, made, sources)
     files: Views = {}
     for name in FIGURES:
         objectives = constant(f"moa.reporting.figures.{name}", "OBJECTIVES", None)
@@ -65,7 +65,7 @@ def outputs(
         files |= table(catalogue, title, name, name, metrics, task)
     if task.sweep:
         swept = f"{title}-{SWEEP}"
-        values = metrics_entry(catalogue, swept, config, task, task.sweep, made, scorers)
+        values = metrics_entry(catalogue, swept, config, task, task.sweep, made, sources)
         files |= figure(catalogue, title, SWEEP, task.sweep, values, made)
         files |= table(catalogue, title, SWEEP, "summary", values, task)
     folder = f"results/{config}/{task.name}"
@@ -86,11 +86,11 @@ def metrics_entry(
     task: Task,
     runs: list[Run],
     made: Made,
-    scorers: Inputs,
+    sources: Inputs,
 ) -> Entry:
     """metrics.json of some runs: all that figures and tables show, but for clouds and curves.
 
-    scorers: the data, and what oracles and judges were made of.
+    sources: the data, and what oracles and judges were made of.
     """
     results = {
         role: entry
@@ -127,7 +127,7 @@ def metrics_entry(
             "similarity": similarity.of_task(task.policy),
             "sft_response": task.sft.response,
         },
-        {**scorers, **results},
+        {**sources, **results},
         modules=[*kinds(task, task.oracles), *kinds(task, task.judges)],
     )
 

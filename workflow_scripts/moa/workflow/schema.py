@@ -120,7 +120,7 @@ class TaskSettings(Sections):
     """One reward oracle per objective, by name."""
     judges: dict[Objective, AnyOracle] = {}
     """Oracles that score what is evaluated and never train, one per objective: of another kind, or fitted
-    on other data. All tables then have their numbers too, and the gap. Left out, there are none."""
+    on other data. All tables then have their numbers too, and the gap. Null or left out, there are none."""
     evaluation_vectors: Annotated[tuple[tuple[Weight, ...], ...], Field(min_length=2)] | None = None
     """Preference vectors to evaluate; the paper's for 2 and 3 objectives if left out.
 

@@ -86,7 +86,10 @@ def outdated_notes(plan: Plan, root: Path) -> list[str]:
 
 def _links(root: Path, config: str) -> Iterator[Path]:
     for kind in ("figures", "tables"):
-        yield from sorted(p for p in root.glob(f"results/{config}/*/{kind}/*") if p.is_symlink())
+        for folder in (f"*/{kind}", kind):  # of a task, and of all
+            yield from sorted(
+                p for p in root.glob(f"results/{config}/{folder}/*") if p.is_symlink()
+            )
 
 
 def _shown(link: Path) -> str:

@@ -1,8 +1,8 @@
 """What the oracles find of each run and what the judges find, against how far it has moved from SFT.
 
-Where a run gets better by the oracles that trained it and not by the judges, it is over-optimised: the
-gap usually grows with the KL divergence. Filled markers are the oracles', hollow ones the judges', and a
-bar is the gap between them.
+Where runs that have moved further get better by the oracles that trained them and worse by the judges,
+they are over-optimised. A distance that is there at SFT already, or a gain of which the judges see half,
+is none. Filled markers are the oracles', hollow ones the judges', and a bar joins the two.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ def draw(metrics: Mapping[str, Any], *, width: float = style.PAGE) -> Figure:
     handles = [style.handle(look) for look in looks.values()]
     style.legend(figure, handles)
     text = footnotes.sample_size(metrics, list(looks))
-    text += " Filled: by the oracles, which trained. Hollow: by the judges, which did not. The line"
-    text += " between them is the gap. Thin bars: 95% bootstrap intervals over prompts."
+    text += " Filled: by the oracles, which trained. Hollow: by the judges, which did not. A line"
+    text += " joins the two of a run. Thin bars: 95% bootstrap intervals over prompts."
     footnotes.add(figure, [text, *footnotes.warnings(metrics, looks)])
     return figure
 

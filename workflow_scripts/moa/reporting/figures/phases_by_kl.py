@@ -18,8 +18,10 @@ from matplotlib.figure import Figure
 
 from moa.reporting.figures import footnotes, style
 from moa.reporting.figures.phase_diagram import along_beta_c
+from moa.reporting.figures.shown import collapsed
 
 NEEDS = ()
+TICKS = (0, 0.1, 0.3, 1, 2, 4, 8, 16, 32)  # nats
 MEASURES = {"hv": "HV ↑", "mip": "MIP ↑", "crd": "CRD ↓"}
 
 
@@ -36,10 +38,15 @@ def draw(metrics: Mapping[str, Any], *, width: float = style.PAGE) -> Figure:
     shape = (1, len(MEASURES)) if width > 5 else (len(MEASURES), 1)
     panels = figure.subplots(*shape, squeeze=False).flat
     for axes, (measure, title) in zip(panels, MEASURES.items(), strict=True):
-        axes.set(xlabel="KL to SFT (nats per response)", ylabel=title)
+        axes.set(xlabel="KL to SFT, nats (square root)", ylabel=title)
         for look, line in zip(looks, lines, strict=True):
             _draw(axes, [runs[name] for name in line], measure, look)
-        axes.set_xscale("log")
+        for name in lines[0]:
+            _label(axes, runs[name], measure, looks[0])
+        axes.set_xscale("function", functions=(_root, np.square))
+        most = max(seed["kl"] or 0 for name in names for seed in runs[name]["seeds"].values())
+        ticks = [tick for tick in TICKS if tick < max(1.3 * most, TICKS[2])]
+        axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
         axes.margins(0.1)
     handles = [
         style.handle(look, label=labels[method])
@@ -47,19 +54,42 @@ def draw(metrics: Mapping[str, Any], *, width: float = style.PAGE) -> Figure:
     ]
     style.legend(figure, handles)
     text = footnotes.sample_size(metrics, names)
+    text += " Lines join runs in the order of beta_c, which stands below the points without the term; with"
     text += (
-        " Along a line beta_c falls from left to right, from the largest to the smallest of these;"
+        " it the same values follow each other, at one beta_w / beta_c. Small dots: single seeds."
     )
-    text += " with the term, beta_w / beta_c is the same at every point. Small dots: single seeds."
-    footnotes.add(figure, [text])
+    if any(collapsed(runs[name]) for name in names):
+        text += " Crossed out: collapsed runs, whose CRD is low because they always answer alike."
+    drawn = style.looks({name: runs[name] for name in names})
+    footnotes.add(figure, [text, *footnotes.warnings(metrics, drawn)])
     return figure
 
 
 def _draw(axes: Axes, line: list[Mapping[str, Any]], measure: str, look: style.Look) -> None:
-    x = [run["kl"]["mean"] for run in line]
+    x = [max(0.0, run["kl"]["mean"]) for run in line]
     axes.plot(x, [run[measure]["mean"] for run in line], **look.line(zorder=3))
     for run in line:
+        if collapsed(run):
+            at = run["kl"]["mean"], run[measure]["mean"]
+            axes.plot(*at, "x", color=style.INK, ms=7, mew=1.3, zorder=5)
         seeds = [seed for seed in run["seeds"].values() if seed.get(measure) is not None]
         if len(seeds) > 1:
             points = np.array([[seed["kl"], seed[measure]] for seed in seeds])
             axes.plot(*points.T, ".", color=look.colour, ms=3, alpha=0.6, zorder=2)
+
+
+def _root(kl: np.ndarray) -> np.ndarray:
+    """Of estimates, which may come out below 0: rewards go with the square root of KL near SFT."""
+    return np.sqrt(np.maximum(kl, 0.0))
+
+
+def _label(axes: Axes, run: Mapping[str, Any], measure: str, look: style.Look) -> None:
+    axes.annotate(
+        f"{run['betas']['beta_c']:.2g}",
+        (run["kl"]["mean"], run[measure]["mean"]),
+        xytext=(0, -10),
+        textcoords="offset points",
+        ha="center",
+        fontsize=style.NOTE_SIZE,
+        color=style.tint(look.colour, -0.3),
+    )

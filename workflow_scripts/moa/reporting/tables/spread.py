@@ -62,12 +62,18 @@ def _cell(value: float | None) -> str:
 
 
 def _notes(metrics: Mapping[str, Any]) -> list[str]:
+    again = metrics["repeated"]
+    seen = (
+        f"is seen on {again['prompts']} prompts that have {again['responses']} responses under every vector"
+        if again
+        else "is not seen, as every prompt has one response under a vector (generation.repeats)"
+    )
     return [
         f"{sample_note(metrics)} {units_note(metrics)}",
         "Per metric its mean over seeds, and three standard deviations of one seed's number, whose squares "
         "add: what training again changes (seeds), what other test prompts change (prompts), and what "
-        "other responses of the same policy to the same prompts change (sampling). The last is seen on the "
-        "prompts that are answered several times, and taken out of the other two; 0 where they are no "
-        f"larger than it. {DASH}: one seed, or prompts that are answered once.",
+        "other responses of the same policy to the same prompts change (sampling). The last "
+        f"{seen}; it is taken out of the other two, and 0 where they are no larger. All three are "
+        f"estimates from few seeds and responses, unsure by a tenth or two. {DASH}: nothing tells it.",
         *shared_notes(metrics),
     ]

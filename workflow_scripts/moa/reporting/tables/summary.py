@@ -133,12 +133,15 @@ def _notes(metrics: Mapping[str, Any]) -> list[str]:
         notes.append(
             "HV at matched KL: of the front moved back towards SFT's until its KL is the smaller of those "
             f"of {one} and {other} ({matched['kl']['mean']:.2f} nats), as rewards go with the square root "
-            "of KL near SFT; it favours a run that moved less. None for one that has moved less still."
+            "of KL near SFT; it favours a run that moved less. None for SFT, and for runs that moved less."
         )
     if "gaps" in metrics:
         notes.append(
-            "Gap: by the oracles minus by the judges, mean [95 % bootstrap interval over prompts]. Above "
-            "0, training has found what pleases the oracles and not the judges."
+            "Gap: what was gained over SFT by the oracles, minus what was gained by the judges (without an "
+            "SFT run: the numbers themselves), mean [95 % bootstrap interval over prompts]. Each is "
+            "normalised by its own deviation on the same responses, so a judge that sees less of what is "
+            "good shows a gap as well; over-optimisation is a gap that grows with KL while the judges' "
+            "number falls."
         )
     if metrics["optimum"]:
         notes.append(

@@ -194,7 +194,7 @@ def _ric(c: _Counter) -> Parts:
 def _generate(c: _Counter) -> Parts:
     """Responses to a block of vectors, with the further ones to the first prompts."""
     m, merged = c.job.block, c.job.params["conditioning"] == MERGED
-    n = _asked(c.job.params, c.job.data)
+    n = _responses(c.job.params, c.job.data)
     if merged:  # a model for each vector
         return {"sampling": m * c.sampling(n, 1, n, adapters=True)}
     return {"sampling": c.sampling(m * n, 1, m * PROMPTS, adapters=False)}
@@ -227,10 +227,10 @@ def _reference(c: _Counter) -> Parts:
 
 def _score(c: _Counter) -> Parts:
     asked = c.job.entry.inputs["generate"].spec["params"]
-    return {"scoring": c.scoring(c.job.block * _asked(asked, c.job.data))}
+    return {"scoring": c.scoring(c.job.block * _responses(asked, c.job.data))}
 
 
-def _asked(generated: Mapping[str, Any], data: Mapping[str, Any]) -> int:
+def _responses(generated: Mapping[str, Any], data: Mapping[str, Any]) -> int:
     """Responses under one vector. generated: what the job that samples is told."""
     again = generated["repeats"]
     return data["n_test"] + again["samples"] * min(again["prompts"], data["n_test"])
