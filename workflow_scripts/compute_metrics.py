@@ -1,12 +1,11 @@
 """All metrics of a task: HV, MIP, CRD, control and decodability per run, with intervals, and the
 paired differences between runs; by the oracles, and by the judges where there are any.
 
-In:  data, oracle_stats, oracle/*, and as judges/* the same of the judges; of every block of a run's
-vectors,
-     named by its first: score/<run>/<seed>/<vector>, judge/..., likelihoods/..., reference/...;
-     spec.params: runs (name, label, method, conditioned, beta_w, betas, nats_per_token, vectors),
-     objectives, oracles, judges, vectors, metrics, first (the runs that differences begin with), start
-     (that of the SFT policy), similarity (what betas were multiplied by).
+In:  data, oracle_stats, oracle/*, and as judges/* the same of the judges; of every block of a run, named by
+     its first vector: score/<run>/<seed>/<vector>, judge/..., likelihoods/..., reference/...; spec.params:
+     runs (name, label, method, conditioned, beta_w, betas, nats_per_token, vectors), objectives, oracles,
+     judges, vectors, metrics, first (the runs that differences begin with), start (that of the SFT policy),
+     similarity (what betas were multiplied by).
 Out: metrics.json, the one file that figures and tables read.
 """
 

@@ -1,11 +1,9 @@
 """Answers of the base to every prompt, and of them the pairs that a task's data are then made of.
 
 In:  base, data, oracle/<objective> where an oracle is fitted; spec.params: objectives, oracles, answers
-(samples,
-     pairs, share), generation.
-Out: data.parquet as prepare_data leaves it, with the base's answers as chosen and rejected, and prompts
-of little
-     contrast left out; answers.parquet: all answers, with raw_<objective>.
+     (samples, pairs, share), generation.
+Out: data.parquet as prepare_data leaves it, with the base's answers as chosen and rejected, and prompts of
+     little contrast left out; answers.parquet: all answers, with raw_<objective>.
 """
 
 import numpy as np

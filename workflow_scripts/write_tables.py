@@ -1,8 +1,7 @@
 """Write one table of a task, or the one that pools a config's tasks.
 
 In:  metrics, or metrics/<task> of every task; spec.params: table (a file of moa/reporting/tables/), name
-(what
-     the files are called), paper (its own numbers for the task).
+     (what the files are called), paper (its own numbers for the task).
 Out: <name>.csv (`by`: whose rewards a row is made of), <name>.md, <name>.tex, and <name>.json, all the
      metrics behind them.
 """

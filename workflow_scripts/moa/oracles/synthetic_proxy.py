@@ -1,5 +1,4 @@
-"""The synthetic world's rewards with a stated blind spot: every word of a kind counts, a repeated one
-again.
+"""The synthetic world's rewards with a stated blind spot: a word that is said again counts again.
 
 The exact reward counts different words. A policy trained on this one can please it by saying its best word
 seven times, which the exact reward, as a judge, takes for one: over-optimisation where its size is known.

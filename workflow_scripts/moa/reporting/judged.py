@@ -1,6 +1,4 @@
-"""By whose rewards a task's numbers are shown: the oracles', which trained, and the judges', which did
-not.
-"""
+"""By whose rewards a task's numbers are shown: the oracles', which trained, or the judges'."""
 
 from __future__ import annotations
 

@@ -43,9 +43,7 @@ Views = dict[str, tuple[Entry, str]]  # stable path -> an entry, and the file in
 def outputs(
     catalogue: Catalogue, config: str, task: Task, made: Made, shared: Inputs, judges: Inputs
 ) -> tuple[Entry, Views]:
-    """The metrics of a task's runs, and its figures and tables; with those of its sweep. config: its
-    name.
-    """
+    """The metrics of a task's runs; its figures and tables, with those of its sweep. config: its name."""
     title = f"{config}-{task.name}"
     sources = {
         "data": shared["data"],

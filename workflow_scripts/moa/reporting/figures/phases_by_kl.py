@@ -1,9 +1,8 @@
-"""HV, MIP and CRD against the KL divergence from SFT, along beta_c, without the exploration term and with
-it.
+"""HV, MIP and CRD against KL, along beta_c, without the exploration term and with it.
 
 A smaller beta_c lets a policy move further, and the term moves it further, too. Where both lines lie on
 each other, the term does what a smaller beta_c would have done; where one lies above the other, it does
-more, or less. Small dots are single seeds; a point is labelled by its beta_c.
+more, or less. Small dots are single seeds; points without the term are labelled by their beta_c.
 """
 
 from __future__ import annotations

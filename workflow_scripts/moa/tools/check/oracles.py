@@ -25,8 +25,8 @@ def pairs_of(kind: str, objective: str, own: Mapping[str, Sequence[Pair]]) -> Se
     return known(objective) if known else PAIRS.get(objective, [])
 
 
-def check_sign(oracle: Oracle, pairs: Sequence[Pair]) -> Check:
-    """Whether an oracle prefers the better responses of pairs of known order."""
+def check_sign(oracle: Oracle, pairs: Sequence[Pair], section: str = "oracles") -> Check:
+    """Whether an oracle prefers the better responses of pairs of known order. section: of the task."""
     what = f"{oracle.objective}: sign"
     if not pairs:
         mend = f"list some under the task's pairs.{oracle.objective}"
@@ -45,7 +45,7 @@ def check_sign(oracle: Oracle, pairs: Sequence[Pair]) -> Check:
         f"{found}: to {pairs[at].prompt!r}, {pairs[at].better[:60]!r} scores {better[at]:.3g} and "
         f"{pairs[at].worse[:60]!r} {worse[at]:.3g}",
         "fails",
-        f"A model whose lower output is better needs negate: true under oracles.{oracle.objective}; "
+        f"A model whose lower output is better needs negate: true under {section}.{oracle.objective}; "
         "otherwise look at its template",
     )
 

@@ -36,21 +36,24 @@ def check_task(
     if shown:  # else there is no tokenizer to look with
         checks += check_data(frame, task.objectives, load_tokenizer(inputs["base"]), task.asked)
     pins = pin(task)
-    checks += _check_scorers(task, pins.oracles, inputs)
+    checks += _check_scorers(task, "oracles", pins.oracles, inputs)
     if judges:
-        found = _check_scorers(task, pins.judges, judges)
+        found = _check_scorers(task, "judges", pins.judges, judges)
         checks += [replace(check, what=f"judge, {check.what}") for check in found]
     return shown, checks
 
 
 def _check_scorers(
-    task: Task, specs: dict[str, dict[str, Any]], inputs: Mapping[str, Path]
+    task: Task, section: str, specs: dict[str, dict[str, Any]], inputs: Mapping[str, Path]
 ) -> list[Check]:
-    """Of oracles, or of judges."""
+    """Of oracles, or of judges; section: of the task, where they stand."""
     scale = RewardScale.read(inputs["oracle_stats"], task.objectives)
     offline = pd.read_parquet(inputs["oracle_stats"] / "offline_rewards.parquet")
     checks = []
     for oracle in load_oracles(task.objectives, specs, dict(inputs)):
         pairs = pairs_of(specs[oracle.objective]["kind"], oracle.objective, task.pairs)
-        checks += [check_sign(oracle, pairs), *check_spread(offline, scale, oracle.objective)]
+        checks += [
+            check_sign(oracle, pairs, section),
+            *check_spread(offline, scale, oracle.objective),
+        ]
     return checks
