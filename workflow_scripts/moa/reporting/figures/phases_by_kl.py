@@ -20,7 +20,7 @@ from moa.reporting.figures.phase_diagram import along_beta_c
 from moa.reporting.figures.shown import collapsed
 
 NEEDS = ()
-TICKS = (0, 0.1, 0.3, 1, 2, 4, 8, 16, 32)  # nats
+TICKS = (0, 0.25, 1, 2, 4, 8, 16, 32)  # nats
 MEASURES = {"hv": "HV ↑", "mip": "MIP ↑", "crd": "CRD ↓"}
 
 
