@@ -78,6 +78,6 @@ rule no_such_view:
     output:
         "results/{config}/{kind}/{file}",
     wildcard_constraints:
-        config="[^/]+(/[^/]+)?", # a task's, or all tasks'
+        config="[^/]+(/[^/]+)?",  # a task's, or all tasks'
         kind="figures|tables",
         file="[^/]+",
