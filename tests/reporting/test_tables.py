@@ -4,146 +4,18 @@ from __future__ import annotations
 
 import io
 import json
-from dataclasses import asdict
 from importlib import import_module
-from typing import Any
 
-import numpy as np
 import pandas as pd
 import pytest
 
 import write_tables
-from moa.evaluation.comparisons import ordered_pairs
-from moa.evaluation.runs import MEASURED
-from moa.evaluation.seed_tests import paired
-from moa.reporting.judged import views
 from moa.reporting.tables import comparisons, references, summary
 from moa.reporting.tables.common import estimate
 from moa.reporting.tables.comparisons import agreement
 from moa.runtime.files import write_json
 from moa.runtime.publishing import Job
-from support.made_up_figures import SIMILAR
-
-OBJECTIVES = ("helpfulness", "harmlessness", "humor")
-TABLES = ("verdict", "summary", "comparisons", "references", "spread")
-PAPER = {
-    "mi_epo": {"hv": 2.7, "mip": 1.01, "crd": 0.29},
-    "mo_odpo": {"hv": 1.54, "mip": 0.82, "crd": 0.62},
-    "ric": {"hv": 1.13, "mip": 0.58, "crd": 0.89},
-}
-SPREAD = [
-    {"seeds": None, "prompts": 0.5, "sampling": 0.25},
-    {"seeds": 0.7, "prompts": 0.5, "sampling": 0.25},
-]
-LEVEL = {"sft": 1.0, "ric": 2.0, "mo_odpo": 3.0, "mi_epo": 4.0, "mi_epo_strong": 5.0}
-REFERENCES = ("0", "-1", "nadir - 10 %")
-
-
-def spread(mean: float, seeds: int, half: float = 0.125) -> dict[str, Any]:
-    std = 0.0625 if seeds > 1 else None
-    return {"mean": mean, "seed_std": std, "low": mean - half, "high": mean + half}
-
-
-def conditioned(name: str, level: float, k: int, seeds: int) -> dict[str, Any]:
-    method = "mi_epo" if name == "mi_epo_strong" else name
-    objectives = OBJECTIVES[:k]
-    vectors = np.vstack([np.eye(k), np.full((1, k), 1 / k)]).tolist()
-    seed = {"hv": 2 * level, "mip": level / 4, "crd": 1 / level}
-    return {
-        "method": method,
-        "label": name.upper(),
-        "beta_w": None,
-        "betas": {"beta_c": 1.6},
-        "nats_per_token": 0.0662,
-        "vectors": vectors,
-        "seeds": {str(s): {**seed, "points": vectors} for s in range(seeds)},
-        **{key: spread(value, seeds) for key, value in seed.items()},
-        "hv_by_reference": {r: spread(2 * level - i, seeds) for i, r in enumerate(REFERENCES)},
-        "spread": {key: SPREAD[seeds > 1] for key in seed},
-        "decodability": {"mean": 0.5, "seed_std": None, "low": None, "high": None},
-        "kl": {"mean": 1.5, "seed_std": None, "low": None, "high": None},
-        "kl_per_token": {"mean": 0.25, "seed_std": None, "low": None, "high": None},
-        "control": {o: {"mean": 0.75, "seed_std": None} for o in objectives},
-        "points": vectors,
-        "health": {
-            "empty": 0.0,
-            "most_common": 0.1,
-            "distinct": 0.5,
-            "finished": 1.0,
-            "tokens": 5.0,
-        },
-        "warnings": ["w has no visible effect: mean control 0.10"] if name == "sft" else [],
-    }
-
-
-def experts(k: int, seeds: int) -> dict[str, Any]:
-    none = dict.fromkeys((*MEASURED, "control", "hv_by_reference", "spread"))
-    return {
-        **conditioned("rlhf", 1.0, k, seeds),
-        **none,
-        "label": "RLHF (single reward)",
-        "vectors": np.eye(k).tolist(),
-        "points": (3 * np.eye(k) - 1).tolist(),
-        "seeds": {str(s): dict(none) for s in range(seeds)},
-    }
-
-
-def made_up(k: int = 2, seeds: int = 3, optimum: bool = True, **levels: float) -> dict[str, Any]:
-    """Metrics whose differences all have the half-width 0.125, experts included."""
-    levels = levels or LEVEL
-    runs = {name: conditioned(name, level, k, seeds) for name, level in levels.items()}
-    pairs = []
-    for run, against in ordered_pairs(list(runs), ["mi_epo", "mo_odpo"]):
-        pair: dict[str, Any] = {"run": run, "against": against}
-        for key in ("hv", "mip", "crd"):
-            d = runs[run][key]["mean"] - runs[against][key]["mean"]
-            pair[key] = {
-                "difference": d,
-                "low": d - 0.125,
-                "high": d + 0.125,
-                "seed_std": 0.0625 if seeds > 1 else None,
-                "seeds_above": seeds if d > 0 else 0,
-                "seeds": seeds,
-                "over_seeds": asdict(paired([d] * seeds, [0.0] * seeds)),
-            }
-        pairs.append(pair)
-    return {
-        "by": "oracles",
-        "judged": None,
-        "matched_kl": None,
-        "repeated": {"responses": 4, "prompts": 16},
-        "config": "c",
-        "task": "t",
-        "objectives": list(OBJECTIVES[:k]),
-        "vectors": np.vstack([np.eye(k), np.full((1, k), 1 / k)]).tolist(),
-        "prompts": 40,
-        "similarity": SIMILAR,
-        "reference": [-1] * k,
-        "references": [
-            {"name": "0", "point": [0.0] * k},
-            {"name": "-1", "point": [-1.0] * k},
-            {"name": "nadir - 10 %", "point": [-1.25, -1.5, -1.75][:k]},
-        ],
-        "sft_response": "chosen",
-        "oracle_reports": {
-            "helpfulness": {
-                "heldout": {
-                    "human": {"auc": 0.7, "n_labels": 10},
-                    "pairs": {"pair_accuracy": 0.5, "n_pairs": 4},
-                }
-            }
-        },
-        "normalisation": {"mean": [0.0] * k, "std": [1.0] * k},
-        "optimum": {"hv": 16.0, "mip": 2.0, "points": [], "front": []} if optimum else None,
-        "comparisons": pairs,
-        "runs": {"rlhf": experts(k, seeds), **runs},
-    }
-
-
-def cells(markdown: str) -> list[list[str]]:
-    """Header and rows of a markdown table."""
-    lines = [line for line in markdown.splitlines() if line.startswith("| ")]
-    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+from support.made_up_tables import PAPER, TABLES, cells, made_up
 
 
 @pytest.mark.parametrize("name", TABLES)
@@ -345,60 +217,6 @@ def test_the_script_writes_three_forms_and_the_metrics(tmp_path, params, stem):
     assert json.loads((out / f"{stem}.json").read_text()) == metrics
     written = pd.read_csv(out / f"{stem}.csv")
     assert len(written) == len(table.frame(view, PAPER)) and set(written["by"]) == {"oracles"}
-
-
-def judged(**levels: float) -> dict[str, Any]:
-    """Judges that find half of what the oracles find."""
-    theirs = made_up(**{name: level / 2 for name, level in levels.items()})
-    gaps = {
-        name: {key: spread(run[key]["mean"], 3) for key in ("hv", "mip", "crd")}
-        for name, run in theirs["runs"].items()
-        if run["hv"]
-    }
-    own = ("runs", "comparisons", "references", "matched_kl", "oracle_reports", "normalisation")
-    return made_up(**levels) | {"judged": {key: theirs[key] for key in own} | {"gaps": gaps}}
-
-
-@pytest.mark.parametrize("name", TABLES)
-def test_every_table_has_the_judges_numbers_too(tmp_path, name):
-    metrics = judged(mo_odpo=3.0, mi_epo=4.0)
-    write_json(tmp_path / "metrics.json", metrics)
-    (out := tmp_path / "out").mkdir()
-    params = {"table": name, "name": name, "paper": PAPER}
-    write_tables.main(Job({"params": params}, {"metrics": tmp_path}, out, tmp_path))
-    first, second = (out / f"{name}.md").read_text().split("\n# ")
-    assert "by the judges" in second.splitlines()[0] and "judge" not in first
-    assert "Rewards are those of the judges" in second and "Judge helpfulness" in second
-    assert set(pd.read_csv(out / f"{name}.csv")["by"]) == {"oracles", "judges"}
-    assert (out / f"{name}.tex").read_text().count("tabular}") == 4
-
-
-def test_the_judges_summary_has_the_gap():
-    own, theirs = views(judged(mo_odpo=3.0, mi_epo=4.0))
-    header, *rows = cells(summary.markdown(theirs, PAPER))
-    row = dict(zip(header, rows[-1], strict=True))
-    assert row["HV ↑"] == "4.00 [3.88, 4.12] ± 0.06"
-    assert (row["Gap in HV"], row["Gap in MIP"]) == ("+4.00 [+3.88, +4.12]", "+0.50 [+0.38, +0.62]")
-    assert summary.frame(theirs, PAPER).set_index("run").loc["mi_epo", "gap_hv_low"] == 3.875
-    assert "Gap" not in summary.markdown(own, PAPER)
-
-
-def test_the_hypervolume_at_matched_kl_stands_beside_the_others():
-    metrics = made_up(sft=1.0, mo_odpo=3.0, mi_epo=4.0)
-    test = asdict(paired([5.5, 5.75, 5.6], [5.0, 5.0, 5.0]))
-    metrics["matched_kl"] = {
-        "between": ["mi_epo", "mo_odpo"],
-        "kl": {"mean": 1.25},
-        "hv": {"sft": None, "mo_odpo": {"mean": 5.0}, "mi_epo": {"mean": 5.5}},
-        "difference": test,
-    }
-    header, *rows = cells(summary.markdown(metrics, PAPER))
-    at = header.index("HV at matched KL")
-    assert [row[at] for row in rows] == ["–", "5.00", "5.50"]
-    assert summary.frame(metrics, PAPER)["hv_at_matched_kl"].tolist()[1:] == [5.0, 5.5]
-    said = import_module("moa.reporting.tables.verdict").markdown(metrics, PAPER)
-    assert "At matched KL (1.25 nats per response; summary.md says how), the HV of MI_EPO" in said
-    assert f"is {test['mean']:+.3f} [{test['low']:+.3f}, {test['high']:+.3f}]" in said
 
 
 def test_a_number_that_rounds_to_zero_has_no_sign():

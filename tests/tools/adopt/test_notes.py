@@ -61,7 +61,7 @@ def test_tables_say_it_in_a_note_and_only_then(plan, store, metrics, tmp_path, m
     assert markdown.endswith(f"One note.\n\n{note} (each one's manifest.json says why).\n")
     assert latex.endswith(f"% One note.\n% {note} (each one's manifest.json says why).\n")
 
-    write_json(store / one(plan, "metrics").rel / "metrics.json", {})
+    write_json(store / one(plan, "metrics").rel / "metrics.json", {"judged": None})
     report(write_tables, params, store / one(plan, "metrics").rel, tmp_path / "before")
     assert (tmp_path / "before" / "t.md").read_text() == to_markdown(table)
     assert (tmp_path / "before" / "t.tex").read_text() == to_latex(table)

@@ -66,7 +66,7 @@ def saved_base(folder, model, tokenizer):
 
 
 def test_a_task_that_is_as_it_should_be_passes(made):
-    shown, checks = check_task(made.config.tasks["safety"], folders(made))
+    shown, checks = check_task(made.config.tasks["safety"], folders(made), {})
     assert shown.startswith("Human: ") and " Assistant: | " in shown and shown.endswith("</s>")
     assert {check.verdict for check in checks} <= {"ok", "note"}
     found = by_name(checks)

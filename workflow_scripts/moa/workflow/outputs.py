@@ -188,7 +188,7 @@ def pooled_table(catalogue: Catalogue, config: str, metrics: dict[str, Entry]) -
         return {}
     entry = catalogue.add(
         "table",
-        f"{POOLED}-{config}",
+        f"{POOLED}-{config}-all",
         {"name": POOLED, "table": POOLED, "paper": {}},
         {f"metrics/{task}": entry for task, entry in metrics.items()},
         modules=[f"moa.reporting.tables.{POOLED}"],
