@@ -23,7 +23,7 @@ def metrics(plan, store, change):
     change(TRAINER)
     new = tiny_plan(store)
     adopt_all(new, store)
-    publish(store, [one(new, "metrics")], {"metrics.json": "{}"})
+    publish(store, [one(new, "metrics")], {"metrics.json": '{"judged": null}'})
     return store / one(new, "metrics").rel
 
 
