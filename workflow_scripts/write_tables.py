@@ -14,6 +14,7 @@ import pandas as pd
 
 from moa.reporting.adopted import adopted_notes
 from moa.reporting.judged import views
+from moa.reporting.tables.common import to_latex, to_markdown
 from moa.runtime.files import write_json
 from moa.runtime.job import run
 from moa.runtime.provenance import adopted
@@ -21,17 +22,18 @@ from moa.runtime.publishing import Job
 
 
 def main(job: Job) -> None:
-    table = import_module(f"moa.reporting.tables.{job.params['table']}")
+    module = import_module(f"moa.reporting.tables.{job.params['table']}")
     name, paper = job.params["name"], job.params["paper"]
     metrics = read(job)
     by = list(views(metrics))
-    frames = [table.frame(view, paper).assign(by=view["by"]) for view in by]
+    frames = [module.frame(view, paper).assign(by=view["by"]) for view in by]
     pd.concat(frames).to_csv(job.out / f"{name}.csv", index=False)
     notes = adopted_notes(adopted(job.inputs.values()))
-    markdown = "\n".join(table.markdown(view, paper) for view in by)
-    (job.out / f"{name}.md").write_text(markdown + "".join(f"\n{note}\n" for note in notes))
-    latex = "\n".join(table.latex(view, paper) for view in by)
-    (job.out / f"{name}.tex").write_text(latex + "".join(f"% {note}\n" for note in notes))
+    tables = [module.table(view, paper) for view in by]
+    markdown = "\n".join(map(to_markdown, tables)) + "".join(f"\n{note}\n" for note in notes)
+    latex = "\n".join(map(to_latex, tables)) + "".join(f"% {note}\n" for note in notes)
+    (job.out / f"{name}.md").write_text(markdown)
+    (job.out / f"{name}.tex").write_text(latex)
     write_json(job.out / f"{name}.json", metrics)
 
 

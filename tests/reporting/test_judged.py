@@ -13,6 +13,7 @@ import write_tables
 from moa.evaluation.seed_tests import paired
 from moa.reporting.judged import views
 from moa.reporting.tables import summary
+from moa.reporting.tables.common import to_markdown
 from moa.runtime.files import write_json
 from moa.runtime.publishing import Job
 from support.made_up_tables import PAPER, TABLES, cells, made_up, spread
@@ -46,12 +47,12 @@ def test_every_table_has_the_judges_numbers_too(tmp_path, name):
 
 def test_the_judges_summary_has_the_gap():
     own, theirs = views(judged(mo_odpo=3.0, mi_epo=4.0))
-    header, *rows = cells(summary.markdown(theirs, PAPER))
+    header, *rows = cells(to_markdown(summary.table(theirs, PAPER)))
     row = dict(zip(header, rows[-1], strict=True))
     assert row["HV ↑"] == "4.00 [3.88, 4.12] ± 0.06"
     assert (row["Gap in HV"], row["Gap in MIP"]) == ("+4.00 [+3.88, +4.12]", "+0.50 [+0.38, +0.62]")
     assert summary.frame(theirs, PAPER).set_index("run").loc["mi_epo", "gap_hv_low"] == 3.875
-    assert "Gap" not in summary.markdown(own, PAPER)
+    assert "Gap" not in to_markdown(summary.table(own, PAPER))
 
 
 def test_the_hypervolume_at_matched_kl_stands_beside_the_others():
@@ -63,10 +64,10 @@ def test_the_hypervolume_at_matched_kl_stands_beside_the_others():
         "hv": {"sft": None, "mo_odpo": {"mean": 5.0}, "mi_epo": {"mean": 5.5}},
         "difference": test,
     }
-    header, *rows = cells(summary.markdown(metrics, PAPER))
+    header, *rows = cells(to_markdown(summary.table(metrics, PAPER)))
     at = header.index("HV at matched KL")
     assert [row[at] for row in rows] == ["–", "5.00", "5.50"]
     assert summary.frame(metrics, PAPER)["hv_at_matched_kl"].tolist()[1:] == [5.0, 5.5]
-    said = import_module("moa.reporting.tables.verdict").markdown(metrics, PAPER)
+    said = to_markdown(import_module("moa.reporting.tables.verdict").table(metrics, PAPER))
     assert "At matched KL (1.25 nats per response; summary.md says how), the HV of MI_EPO" in said
     assert f"is {test['mean']:+.3f} [{test['low']:+.3f}, {test['high']:+.3f}]" in said

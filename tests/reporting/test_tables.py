@@ -11,7 +11,7 @@ import pytest
 
 import write_tables
 from moa.reporting.tables import comparisons, references, summary
-from moa.reporting.tables.common import estimate
+from moa.reporting.tables.common import estimate, to_latex, to_markdown
 from moa.reporting.tables.comparisons import agreement
 from moa.runtime.files import write_json
 from moa.runtime.publishing import Job
@@ -24,7 +24,10 @@ from support.made_up_tables import PAPER, TABLES, cells, made_up
 @pytest.mark.parametrize("k", [2, 3])
 def test_every_table_is_whole_in_all_three_forms(name, k, seeds, optimum):
     metrics, table = made_up(k, seeds, optimum), import_module(f"moa.reporting.tables.{name}")
-    markdown, latex = table.markdown(metrics, PAPER), table.latex(metrics, PAPER)
+    markdown, latex = (
+        to_markdown(table.table(metrics, PAPER)),
+        to_latex(table.table(metrics, PAPER)),
+    )
     frame = pd.read_csv(io.StringIO(table.frame(metrics, PAPER).to_csv(index=False)))
     rows = cells(markdown)
     assert len(rows) - 1 == {"verdict": 9, "comparisons": 30}.get(name, 5)
@@ -51,7 +54,7 @@ def test_every_table_is_whole_in_all_three_forms(name, k, seeds, optimum):
 
 def test_the_summary_says_the_same_as_its_csv():
     metrics = made_up()
-    rows = cells(summary.markdown(metrics, PAPER))
+    rows = cells(to_markdown(summary.table(metrics, PAPER)))
     assert rows[0] == [
         *("Method", "HV ↑", "% of optimum", "paper", "MIP ↑", "% of optimum", "paper"),
         *("CRD ↓", "paper", "Control", "Decodability"),
@@ -70,12 +73,12 @@ def test_the_summary_says_the_same_as_its_csv():
         0.0625,
     )
     assert (row["hv_percent_of_optimum"], row["hv_paper"], row["prompts"]) == (50.0, 2.7, 40)
-    assert "8.00 [7.88, 8.12] $\\pm$ 0.06" in summary.latex(metrics, PAPER)
+    assert "8.00 [7.88, 8.12] $\\pm$ 0.06" in to_latex(summary.table(metrics, PAPER))
 
 
 def test_without_an_optimum_no_column_speaks_of_it():
     metrics = made_up(optimum=False)
-    assert "optimum" not in summary.markdown(metrics, PAPER)
+    assert "optimum" not in to_markdown(summary.table(metrics, PAPER))
     assert not any("optimum" in column for column in summary.frame(metrics, PAPER).columns)
 
 
@@ -92,9 +95,11 @@ def test_experts_stand_in_a_note_of_the_summary_and_in_no_row(k):
     metrics = made_up(k)
     for table in (summary, comparisons, references):
         assert "rlhf" not in table.frame(metrics, PAPER)["run"].tolist()
-        assert not any("RLHF" in row[0] for row in cells(table.markdown(metrics, PAPER)))
+        assert not any("RLHF" in row[0] for row in cells(to_markdown(table.table(metrics, PAPER))))
     numbers = {2: "helpfulness expert 2.00 / -1.00; harmlessness expert -1.00 / 2.00.", 3: None}[k]
-    note = next(n for n in summary.markdown(metrics, PAPER).split("\n\n") if n.startswith("RLHF"))
+    note = next(
+        n for n in to_markdown(summary.table(metrics, PAPER)).split("\n\n") if n.startswith("RLHF")
+    )
     assert note.count("expert ") >= k and (numbers is None or note.endswith(numbers))
     assert ("humor expert -1.00 / -1.00 / 2.00" in note) == (k == 3)
 
@@ -102,7 +107,7 @@ def test_experts_stand_in_a_note_of_the_summary_and_in_no_row(k):
 def test_an_experts_warning_is_told_though_it_has_no_row():
     metrics = made_up()
     metrics["runs"]["rlhf"]["warnings"] = ["collapsed: 90% of the responses are identical"]
-    assert "(!) RLHF (single reward): collapsed: 90%" in summary.markdown(metrics, PAPER)
+    assert "(!) RLHF (single reward): collapsed: 90%" in to_markdown(summary.table(metrics, PAPER))
 
 
 @pytest.mark.parametrize(
@@ -126,7 +131,7 @@ def test_agreement_with_the_papers_order(low, high, run, against, expected):
 
 
 def test_a_comparison_reads_as_first_minus_second():
-    rows = cells(comparisons.markdown(made_up(), PAPER))
+    rows = cells(to_markdown(comparisons.table(made_up(), PAPER)))
     assert rows[0] == ["Runs", "Metric", "Difference", "Seeds in favour", "paper", "Agrees"]
     assert [row[0] for row in rows[1:4]] == ["MI_EPO − MO_ODPO"] * 3
     assert [row[1:] for row in rows[1:4]] == [
@@ -136,7 +141,7 @@ def test_a_comparison_reads_as_first_minus_second():
     ]
     sft = next(row for row in rows if row[0] == "MI_EPO − SFT (!)")
     assert sft[-2:] == ["–", "–"]
-    latex = comparisons.latex(made_up(), PAPER)
+    latex = to_latex(comparisons.table(made_up(), PAPER))
     assert r"MI\_EPO $-$ MO\_ODPO & CRD $\downarrow$ & -0.083 [-0.208, +0.042] $\pm$ 0.062" in latex
     assert r"0.29 $<$ 0.62 & open \\" in latex
 
@@ -166,18 +171,18 @@ def test_the_comparisons_csv_holds_plain_numbers():
 def test_one_run_has_no_comparisons_but_a_header():
     metrics = made_up(mi_epo=4.0)
     assert metrics["comparisons"] == []
-    assert len(cells(comparisons.markdown(metrics, PAPER))) == 1
+    assert len(cells(to_markdown(comparisons.table(metrics, PAPER)))) == 1
     text = comparisons.frame(metrics, PAPER).to_csv(index=False)
     assert text.startswith("run,against,metric") and text.count("\n") == 1
 
 
 def test_the_references_rank_the_runs():
     metrics = made_up(mo_odpo=3.0, mi_epo=4.0)
-    rows = cells(references.markdown(metrics, PAPER))
+    rows = cells(to_markdown(references.table(metrics, PAPER)))
     assert rows[0] == ["Method", "above 0", "above -1", "above nadir - 10 %"]
     assert rows[1][1:3] == ["6.00 [5.88, 6.12] ± 0.06 (2)", "5.00 [4.88, 5.12] ± 0.06 (2)"]
     assert rows[2][3] == "6.00 [5.88, 6.12] ± 0.06 (1)"
-    markdown = references.markdown(metrics, PAPER)
+    markdown = to_markdown(references.table(metrics, PAPER))
     assert "The order is the same under every reference: MI_EPO > MO_ODPO." in markdown
     assert "nadir - 10 %: (-1.25, -1.50)" in markdown
     frame = references.frame(metrics, PAPER).set_index(["run", "reference"])
@@ -190,7 +195,7 @@ def test_an_order_that_depends_on_the_reference_is_told():
     metrics = made_up(mo_odpo=3.0, mi_epo=4.0, ric=1.0)
     metrics["runs"]["mo_odpo"]["hv_by_reference"]["0"]["mean"] = 9.0
     metrics["runs"]["ric"]["hv_by_reference"]["-1"]["mean"] = 5.0
-    markdown = references.markdown(metrics, PAPER)
+    markdown = to_markdown(references.table(metrics, PAPER))
     assert "The order depends on the reference. 0: MO_ODPO > MI_EPO > RIC; " in markdown
     assert "-1: MI_EPO > MO_ODPO = RIC; nadir - 10 %: MI_EPO > MO_ODPO > RIC." in markdown
     frame = references.frame(metrics, PAPER).query("reference == '-1'").set_index("run")
@@ -213,7 +218,7 @@ def test_the_script_writes_three_forms_and_the_metrics(tmp_path, params, stem):
     assert {p.name for p in out.iterdir()} == {f"{stem}.{e}" for e in ("csv", "md", "tex", "json")}
     table = import_module(f"moa.reporting.tables.{params['table']}")
     view = made_up()
-    assert (out / f"{stem}.md").read_text() == table.markdown(view, PAPER)
+    assert (out / f"{stem}.md").read_text() == to_markdown(table.table(view, PAPER))
     assert json.loads((out / f"{stem}.json").read_text()) == metrics
     written = pd.read_csv(out / f"{stem}.csv")
     assert len(written) == len(table.frame(view, PAPER)) and set(written["by"]) == {"oracles"}
@@ -232,6 +237,6 @@ def test_there_are_no_per_cents_of_an_optimum_that_is_not_above_0(optimum):
     frame = summary.frame(metrics, PAPER)
     assert frame["hv_percent_of_optimum"].isna().all()
     assert frame["mip_percent_of_optimum"].notna().all()
-    rows = cells(summary.markdown(metrics, PAPER))[1:]
+    rows = cells(to_markdown(summary.table(metrics, PAPER)))[1:]
     assert {row[2] for row in rows} == {"–"} and "50.0" in {row[5] for row in rows}
-    assert r"& -- &" in summary.latex(metrics, PAPER)
+    assert r"& -- &" in to_latex(summary.table(metrics, PAPER))

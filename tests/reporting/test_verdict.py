@@ -6,6 +6,7 @@ import pytest
 
 from moa.evaluation.seed_tests import paired
 from moa.reporting.tables import verdict as table
+from moa.reporting.tables.common import to_markdown
 from moa.reporting.tables.verdict import holm, verdict
 from support.made_up_figures import SIMILAR
 
@@ -62,7 +63,7 @@ def test_a_claim_is_judged_on_the_papers_side():
 
 
 def test_the_page_says_which_way_the_paper_goes():
-    page = table.markdown(metrics(), PAPER)
+    page = to_markdown(table.table(metrics(), PAPER))
     assert "| MI_EPO above MO_ODPO | HV ↑ | 1.54 → 2.70 | -1.003 [" in page
     assert "| MI_EPO below MO_ODPO | CRD ↓ | 0.62 → 0.29 |" in page
     assert "3 claims: 1 held, 1 reversed, 1 open." in page

@@ -49,8 +49,7 @@ def test_tables_say_it_in_a_note_and_only_then(plan, store, metrics, tmp_path, m
     table = Table("a title", ["Method", "HV"], [["ours", "1"]], ["One note."])
     module = SimpleNamespace(
         frame=lambda *_: pd.DataFrame({"hv": [1]}),
-        markdown=lambda *_: to_markdown(table),
-        latex=lambda *_: to_latex(table),
+        table=lambda *_: table,
     )
     monkeypatch.setattr(write_tables, "import_module", lambda _: module)
     params = {"table": "summary", "name": "t", "paper": {}}

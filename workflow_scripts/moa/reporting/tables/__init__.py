@@ -1,1 +1,1 @@
-"""Tables, one per file: `frame` for the csv, `markdown` to read, `latex` to include."""
+"""Tables, one per file: `frame` for the csv, `table` to read and to include in a paper."""

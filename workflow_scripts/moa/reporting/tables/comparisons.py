@@ -18,8 +18,6 @@ from moa.reporting.tables.common import (
     sample_note,
     shared_notes,
     title,
-    to_latex,
-    to_markdown,
     units_note,
 )
 
@@ -73,16 +71,6 @@ def agreement(low: float, high: float, run: float | None, against: float | None)
     return "yes" if (low > 0) == (run > against) else "no"
 
 
-def markdown(metrics: Mapping[str, Any], paper: Mapping[str, Any]) -> str:
-    """The table to read, with what it is made of underneath."""
-    return to_markdown(_table(metrics, paper))
-
-
-def latex(metrics: Mapping[str, Any], paper: Mapping[str, Any]) -> str:
-    """The same as a booktabs table."""
-    return to_latex(_table(metrics, paper))
-
-
 def _seeds_in_favour(metrics: Mapping[str, Any], run: str, against: str, key: str) -> int:
     # Counted anew: for CRD lower is better, and a tie is in nobody's favour.
     sign = -1 if key == "crd" else 1
@@ -90,7 +78,8 @@ def _seeds_in_favour(metrics: Mapping[str, Any], run: str, against: str, key: st
     return sum(sign * (ours[seed][key] - theirs[seed][key]) > 0 for seed in ours)
 
 
-def _table(metrics: Mapping[str, Any], paper: Mapping[str, Any]) -> Table:
+def table(metrics: Mapping[str, Any], paper: Mapping[str, Any]) -> Table:
+    """The table to read, with what it is made of underneath."""
     rows = []
     for record in frame(metrics, paper).astype(object).to_dict("records"):
         row = {str(key): None if pd.isna(value) else value for key, value in record.items()}

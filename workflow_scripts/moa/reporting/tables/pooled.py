@@ -16,8 +16,6 @@ from moa.reporting.tables.common import (
     Table,
     conditioned_runs,
     title,
-    to_latex,
-    to_markdown,
 )
 
 RESAMPLES, SEED = 2000, 0
@@ -37,16 +35,6 @@ def frame(pooled: Mapping[str, Any], paper: Mapping[str, Any]) -> pd.DataFrame:
             score = interquartile_mean(scores)
             rows.append({"run": name, "metric": key, "score": score, "low": low, "high": high})
     return pd.DataFrame(rows, columns=["run", "metric", "score", "low", "high"])
-
-
-def markdown(pooled: Mapping[str, Any], paper: Mapping[str, Any]) -> str:
-    """The table to read, with what it is made of underneath."""
-    return to_markdown(_table(pooled))
-
-
-def latex(pooled: Mapping[str, Any], paper: Mapping[str, Any]) -> str:
-    """The same as a booktabs table."""
-    return to_latex(_table(pooled))
 
 
 def _scores(tasks: Mapping[str, Mapping[str, Any]], key: str) -> dict[str, np.ndarray]:
@@ -76,7 +64,8 @@ def _interval(scores: np.ndarray) -> tuple[float | None, float | None]:
     return float(low), float(high)
 
 
-def _table(pooled: Mapping[str, Any]) -> Table:
+def table(pooled: Mapping[str, Any], paper: Mapping[str, Any]) -> Table:
+    """The table to read, with what it is made of underneath."""
     cells: dict[str, list[str]] = {}
     for row in frame(pooled, {}).to_dict("records"):
         cells.setdefault(row["run"], []).append(_cell(row))

@@ -16,8 +16,6 @@ from moa.reporting.tables.common import (
     sample_note,
     shared_notes,
     title,
-    to_latex,
-    to_markdown,
 )
 
 
@@ -41,16 +39,6 @@ def frame(metrics: Mapping[str, Any], paper: Mapping[str, Any]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def markdown(metrics: Mapping[str, Any], paper: Mapping[str, Any]) -> str:
-    """The table to read, with what it is made of underneath."""
-    return to_markdown(_table(metrics))
-
-
-def latex(metrics: Mapping[str, Any], paper: Mapping[str, Any]) -> str:
-    """The same as a booktabs table."""
-    return to_latex(_table(metrics))
-
-
 def _ranks(metrics: Mapping[str, Any], reference: str) -> dict[str, int]:
     values = {
         name: run["hv_by_reference"][reference]["mean"]
@@ -71,7 +59,8 @@ def _order(metrics: Mapping[str, Any], reference: str) -> str:
     return text
 
 
-def _table(metrics: Mapping[str, Any]) -> Table:
+def table(metrics: Mapping[str, Any], paper: Mapping[str, Any]) -> Table:
+    """The table to read, with what it is made of underneath."""
     names = [reference["name"] for reference in metrics["references"]]
     ranks = {name: _ranks(metrics, name) for name in names}
     rows = [

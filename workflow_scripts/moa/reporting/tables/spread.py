@@ -16,8 +16,6 @@ from moa.reporting.tables.common import (
     sample_note,
     shared_notes,
     title,
-    to_latex,
-    to_markdown,
     units_note,
 )
 
@@ -36,17 +34,8 @@ def frame(metrics: Mapping[str, Any], paper: Mapping[str, Any]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["run", "metric", "mean", *PARTS])
 
 
-def markdown(metrics: Mapping[str, Any], paper: Mapping[str, Any]) -> str:
+def table(metrics: Mapping[str, Any], paper: Mapping[str, Any]) -> Table:
     """The table to read, with what it is made of underneath."""
-    return to_markdown(_table(metrics))
-
-
-def latex(metrics: Mapping[str, Any], paper: Mapping[str, Any]) -> str:
-    """The same as a booktabs table."""
-    return to_latex(_table(metrics))
-
-
-def _table(metrics: Mapping[str, Any]) -> Table:
     rows = []
     for run in conditioned_runs(metrics).values():
         row = [marked_label(run)]

@@ -19,8 +19,6 @@ from moa.reporting.tables.common import (
     sample_note,
     shared_notes,
     title,
-    to_latex,
-    to_markdown,
     units_note,
 )
 
@@ -70,17 +68,8 @@ def frame(metrics: Mapping[str, Any], paper: Mapping[str, Any]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def markdown(metrics: Mapping[str, Any], paper: Mapping[str, Any]) -> str:
+def table(metrics: Mapping[str, Any], paper: Mapping[str, Any]) -> Table:
     """The table to read, with what it is made of underneath."""
-    return to_markdown(_table(metrics, paper))
-
-
-def latex(metrics: Mapping[str, Any], paper: Mapping[str, Any]) -> str:
-    """The same as a booktabs table."""
-    return to_latex(_table(metrics, paper))
-
-
-def _table(metrics: Mapping[str, Any], paper: Mapping[str, Any]) -> Table:
     optimum = metrics["optimum"] or {}
     header = ["Method"]
     for key in HEADLINE:

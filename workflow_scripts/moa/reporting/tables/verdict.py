@@ -17,8 +17,6 @@ from moa.reporting.tables.common import (
     sample_note,
     shared_notes,
     title,
-    to_latex,
-    to_markdown,
     units_note,
 )
 
@@ -94,17 +92,8 @@ def verdict(difference: float, corrected: float | None, expected: float) -> str:
     return "held" if (difference > 0) == (expected > 0) else "reversed"
 
 
-def markdown(metrics: Mapping[str, Any], paper: Mapping[str, Any]) -> str:
-    """The page to check a claim with."""
-    return to_markdown(_table(metrics, paper))
-
-
-def latex(metrics: Mapping[str, Any], paper: Mapping[str, Any]) -> str:
-    """The same as a booktabs table."""
-    return to_latex(_table(metrics, paper))
-
-
-def _table(metrics: Mapping[str, Any], paper: Mapping[str, Any]) -> Table:
+def table(metrics: Mapping[str, Any], paper: Mapping[str, Any]) -> Table:
+    """The table to read, with what it is made of underneath."""
     found, runs = frame(metrics, paper), metrics["runs"]
     rows = []
     for row in found.to_dict("records"):
