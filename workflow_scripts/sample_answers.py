@@ -19,6 +19,7 @@ from moa.models.sampling import Sampling
 from moa.models.settings import GenerationStage
 from moa.oracles.base import load_oracles, score_in_shards
 from moa.preferences import uniform
+from moa.runtime.errors import JobError
 from moa.runtime.job import log, run
 from moa.runtime.progress import Progress
 from moa.runtime.publishing import Job
@@ -26,6 +27,7 @@ from moa.runtime.publishing import Job
 NUMBER = (
     1_000_000  # of the even vector, as no evaluation has it: the answers have streams of their own
 )
+COLUMNS = ("prompt_id", "prompt", "split", "contrast", "chosen", "rejected")
 
 
 def main(job: Job) -> None:
@@ -56,13 +58,21 @@ def main(job: Job) -> None:
         for one, other in found
         if said[p, one] and said[p, other] and said[p, one] != said[p, other]
     ]
-    frame = pd.DataFrame(rows)
-    frame.to_parquet(job.out / DATA)
+    frame = pd.DataFrame(rows, columns=[*COLUMNS])
     by_split = frame.groupby("split")["prompt_id"]
+    left = by_split.nunique()
+    train, test = (int(left.get(name, 0)) for name in ("train", "test"))
+    if train == 0 or test <= len(objectives):
+        raise JobError(
+            f"answers: on {train} train and {test} test prompts the base's answers differ and have a "
+            f"contrast of {least:.2f} or more, and CRD needs {len(objectives) + 1} test prompts: raise "
+            "answers.share or answers.samples, or take more prompts"
+        )
+    frame.to_parquet(job.out / DATA)
     job.notes = {
         "least_contrast": least,
         "rows": by_split.size().to_dict(),
-        "prompts": by_split.nunique().to_dict(),
+        "prompts": left.to_dict(),
         "of_prompts": pd.Series(split).value_counts().to_dict(),
     }
     log.info("%s", job.notes)

@@ -5,6 +5,7 @@ import pytest
 
 from moa.oracles import word_head
 from moa.oracles.fitting.labels import Labels, Row
+from moa.oracles.fitting.objectives import LABELS
 from moa.oracles.word_head import BINS, SCALE, features
 
 
@@ -34,7 +35,7 @@ def fitted(tmp_path, monkeypatch):
     labels = Labels(
         rows, "made up", {"real": [("question", "thanks")], "empty": [("question", "")]}
     )
-    monkeypatch.setattr(word_head, "LABELS", {"helpfulness": lambda archive: labels})
+    monkeypatch.setitem(LABELS, "helpfulness", lambda archive: labels)
     return tmp_path, word_head.fit("helpfulness", {}, tmp_path)
 
 

@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from moa.runtime.errors import JobError
 from moa.workflow.config import resolve
 from moa.workflow.plan import Plan
 from support.checkouts import add_oracle_kind, copy_repo, snakemake
@@ -225,6 +226,11 @@ def test_the_bases_own_answers_take_the_place_of_the_datasets_responses(checkout
         best[row.prompt_id] in (row.chosen, row.rejected) for row in data.itertuples(index=False)
     )
     assert all(e.inputs["data"].rel == entry.rel for e in plan.entries.values() if e.stage == "sft")
+    config["tasks"]["safety"]["answers"]["share"] = 0.01
+    few = Plan(resolve({**config, "store": str(store)}))
+    (entry,) = (e for e in few.entries.values() if e.stage == "answers")
+    with pytest.raises(JobError, match=r"CRD needs 3 test prompts: raise answers.share"):
+        make_here(store, entry)
 
 
 def test_renaming_a_run_makes_only_its_reports_anew(checkout):

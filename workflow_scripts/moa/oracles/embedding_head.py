@@ -22,7 +22,7 @@ import numpy as np
 from moa.datasets.packages import ARCHIVE
 from moa.oracles.fitting.embedding import PACKAGE, shared_encoder
 from moa.oracles.fitting.heads import Head, fit_head
-from moa.oracles.fitting.objectives import LABELS
+from moa.oracles.fitting.objectives import labels_of
 
 FITTED = True  # has a `fit`: the workflow makes an entry of it
 REQUIRES = (
@@ -38,18 +38,7 @@ REQUIRES = (
 L2_GRID = (30.0, 100.0, 300.0, 1000.0)
 
 
-class EmbeddingHead:
-    """A head with the objective that it scores."""
-
-    def __init__(self, objective: str, head: Head) -> None:
-        self.objective, self._head = objective, head
-
-    def score(self, prompts: list[str], responses: list[str]) -> np.ndarray:
-        """(N,) float64; finite for every text, an empty response included."""
-        return self._head.score(prompts, responses)
-
-
-def load(objective: str, params: dict[str, Any], entry: Path | None) -> EmbeddingHead:
+def load(objective: str, params: dict[str, Any], entry: Path | None) -> Head:
     """The head in `entry`, the folder that `fit` wrote.
 
     Raises: ValueError if there is none, or it was fitted for another objective or encoder version.
@@ -68,7 +57,7 @@ def load(objective: str, params: dict[str, Any], entry: Path | None) -> Embeddin
     head = load_file(entry / "head.safetensors")
     told = partial(features, max_tokens=about["max_tokens"], sees_prompt=about["sees_prompt"])
     weight = head["weight"].astype(np.float64)
-    return EmbeddingHead(objective, Head(told, weight, float(head["bias"][0])))
+    return Head(objective, told, weight, float(head["bias"][0]))
 
 
 def fit(objective: str, params: dict[str, Any], out: Path) -> dict[str, Any]:
@@ -76,18 +65,14 @@ def fit(objective: str, params: dict[str, Any], out: Path) -> dict[str, Any]:
 
     params (optional): `max_tokens` (128) per text, `archive` (LLaMA-Factory's distribution).
     Returns the report, as `fit_head` makes it.
-    Raises: ValueError if the objective is not one of LABELS.
+    Raises: ValueError if there are no labels of the objective.
     """
     from safetensors.numpy import save_file
 
-    if objective not in LABELS:
-        raise ValueError(
-            f"embedding_head has no labels for {objective!r}: choose among {', '.join(LABELS)}"
-        )
     max_tokens = int(params.get("max_tokens", 128))
-    labels = LABELS[objective](params.get("archive", ARCHIVE))
+    labels = labels_of(objective, params.get("archive", ARCHIVE))
     told = partial(features, max_tokens=max_tokens, sees_prompt=labels.sees_prompt)
-    head, report = fit_head(labels, told, L2_GRID)
+    head, report = fit_head(objective, labels, told, L2_GRID)
     about = {
         "objective": objective,
         "encoder": _encoder_version(),

@@ -20,7 +20,7 @@ import numpy as np
 
 from moa.datasets.packages import ARCHIVE
 from moa.oracles.fitting.heads import Head, fit_head
-from moa.oracles.fitting.objectives import LABELS
+from moa.oracles.fitting.objectives import labels_of
 
 FITTED = True  # has a `fit`: the workflow makes an entry of it
 REQUIRES = ("pyrit", "humor-mcp", "pyjokes", "numpy", "scipy")
@@ -30,18 +30,7 @@ SCALE = 8.0  # of the words' vector, so that one of 64 different words counts ab
 WORD = re.compile(r"[a-z]+(?:'[a-z]+)?|\d+|[^\w\s]")
 
 
-class WordHead:
-    """A head with the objective that it scores."""
-
-    def __init__(self, objective: str, head: Head) -> None:
-        self.objective, self._head = objective, head
-
-    def score(self, prompts: list[str], responses: list[str]) -> np.ndarray:
-        """(N,) float64; finite for every text, an empty response included."""
-        return self._head.score(prompts, responses)
-
-
-def load(objective: str, params: dict[str, Any], entry: Path | None) -> WordHead:
+def load(objective: str, params: dict[str, Any], entry: Path | None) -> Head:
     """The head in `entry`, the folder that `fit` wrote.
 
     Raises: ValueError if there is none, or it was fitted for another objective.
@@ -55,22 +44,18 @@ def load(objective: str, params: dict[str, Any], entry: Path | None) -> WordHead
         )
     weight = np.load(entry / "weight.npy")
     told = partial(features, sees_prompt=about["sees_prompt"])
-    return WordHead(objective, Head(told, weight, about["bias"]))
+    return Head(objective, told, weight, about["bias"])
 
 
 def fit(objective: str, params: dict[str, Any], out: Path) -> dict[str, Any]:
     """Fit the head of one objective, write weight.npy and head.json to `out`, and return its report.
 
     params (optional): `archive` (LLaMA-Factory's distribution).
-    Raises: ValueError if the objective is not one of LABELS.
+    Raises: ValueError if there are no labels of the objective.
     """
-    if objective not in LABELS:
-        raise ValueError(
-            f"word_head has no labels for {objective!r}: choose among {', '.join(LABELS)}"
-        )
-    labels = LABELS[objective](params.get("archive", ARCHIVE))
+    labels = labels_of(objective, params.get("archive", ARCHIVE))
     told = partial(features, sees_prompt=labels.sees_prompt)
-    head, report = fit_head(labels, told, L2_GRID)
+    head, report = fit_head(objective, labels, told, L2_GRID)
     about = {"objective": objective, "sees_prompt": labels.sees_prompt, "bias": head.bias}
     out.mkdir(parents=True, exist_ok=True)
     np.save(out / "weight.npy", head.weight)

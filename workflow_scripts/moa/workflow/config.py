@@ -33,6 +33,7 @@ from moa.training.settings import (
     SFTStage,
 )
 from moa.workflow.checks import (
+    check_answers,
     check_base,
     check_batches,
     check_oracles,
@@ -180,6 +181,7 @@ def _task(
     check_oracles(task, where, mistakes)
     check_pairs(task, where, mistakes)
     check_test_prompts(task, where, mistakes)
+    check_answers(task, where, mistakes)
     check_paper(task, papers, where, mistakes)
     if not isinstance(policy, PolicySettings) or not isinstance(sft, SFTSettings):
         return None

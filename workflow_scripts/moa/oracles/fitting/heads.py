@@ -24,8 +24,9 @@ Features = Callable[[list[str], list[str]], np.ndarray]
 
 @dataclass(frozen=True)
 class Head:
-    """score = features . weight + bias, in logits of the human label; higher is better."""
+    """An oracle: score = features . weight + bias, in logits of the human label; higher is better."""
 
+    objective: str
     features: Features
     weight: np.ndarray
     bias: float
@@ -36,7 +37,7 @@ class Head:
 
 
 def fit_head(
-    labels: Labels, features: Features, l2_grid: Sequence[float]
+    objective: str, labels: Labels, features: Features, l2_grid: Sequence[float]
 ) -> tuple[Head, dict[str, Any]]:
     """A head and its report: labels by kind, held-out AUC and pair accuracies, and scores of degenerate
     responses. The L2 penalty is the one of l2_grid with the lowest held-out cross-entropy.
@@ -44,7 +45,7 @@ def fit_head(
     data = _examples(labels, features)
     tried = {l2: cross_validate(data, l2) for l2 in l2_grid}
     l2 = min(tried, key=lambda value: tried[value][1])
-    head = Head(features, *fit(data, l2))
+    head = Head(objective, features, *fit(data, l2))
     report = {
         "label_source": labels.source,
         "l2": l2,
