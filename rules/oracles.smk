@@ -1,5 +1,4 @@
-# Reward oracles that are fitted here, pairs made of the base's own answers, and the statistics that normalise every
-# reward.
+# Reward oracles that are fitted here, and the statistics that normalise every reward.
 
 
 rule fit_oracle:
@@ -18,26 +17,6 @@ rule fit_oracle:
         out=out("oracle"),
     shell:
         run_script("fit_oracle")
-
-
-rule sample_answers:
-    input:
-        upstream("answers"),
-    output:
-        manifest("answers"),
-    log:
-        job_log("answers"),
-    benchmark:
-        job_log("answers", "tsv")
-    priority: early("answers")
-    threads: 1
-    resources:
-        gpu=gpus("answers"),
-    params:
-        spec=spec("answers"),
-        out=out("answers"),
-    shell:
-        run_script("sample_answers")
 
 
 rule score_offline:

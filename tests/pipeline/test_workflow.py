@@ -14,7 +14,6 @@ import pandas as pd
 import pytest
 import yaml
 
-from moa.runtime.errors import JobError
 from moa.workflow.config import resolve
 from moa.workflow.plan import Plan
 from support.checkouts import add_oracle_kind, copy_repo, snakemake
@@ -202,35 +201,6 @@ def test_judges_are_added_by_config_alone_and_train_nothing(checkout):
     assert judged["gap_hv"].to_numpy() == pytest.approx((own["hv"] - judged["hv"]).to_numpy())
     assert "by the judges" in (checkout / TABLE).with_suffix(".md").read_text()
     assert snakemake(checkout)[0] == {}
-
-
-def test_the_bases_own_answers_take_the_place_of_the_datasets_responses(checkout):
-    config = yaml.safe_load((checkout / "tiny.yaml").read_text())
-    config["tasks"]["safety"]["answers"] = {"samples": 4, "pairs": 1, "share": 0.5}
-    (checkout / "answers.yaml").write_text(yaml.safe_dump(config))
-    jobs, _ = snakemake(checkout, "--dry-run", config="answers.yaml")
-    assert jobs["sample_answers"] == 1 and jobs["train_sft"] == 1 and "build_base" not in jobs
-    store = checkout / "results" / "store"
-    plan = Plan(resolve({**config, "store": str(store)}))
-    (entry,) = (e for e in plan.entries.values() if e.stage == "answers")
-    make_here(store, entry)
-    answers = pd.read_parquet(store / entry.rel / "answers.parquet")
-    assert len(answers) == 4 * 40 and answers.groupby("prompt_id")["sample"].nunique().eq(4).all()
-    data = pd.read_parquet(store / entry.rel / "data.parquet")
-    told = json.loads((store / entry.rel / "manifest.json").read_text())["notes"]
-    assert 0 < told["prompts"]["train"] < 32 and told["of_prompts"] == {"train": 32, "test": 8}
-    assert (data["contrast"] >= told["least_contrast"]).all()
-    best = answers.loc[answers.groupby("prompt_id")["raw_helpfulness"].idxmax()]
-    best = best.set_index("prompt_id")["response"]
-    assert all(
-        best[row.prompt_id] in (row.chosen, row.rejected) for row in data.itertuples(index=False)
-    )
-    assert all(e.inputs["data"].rel == entry.rel for e in plan.entries.values() if e.stage == "sft")
-    config["tasks"]["safety"]["answers"]["share"] = 0.01
-    few = Plan(resolve({**config, "store": str(store)}))
-    (entry,) = (e for e in few.entries.values() if e.stage == "answers")
-    with pytest.raises(JobError, match=r"CRD needs 3 test prompts: raise answers.share"):
-        make_here(store, entry)
 
 
 def test_renaming_a_run_makes_only_its_reports_anew(checkout):

@@ -151,7 +151,7 @@ def test_the_rehearsal_is_planned_whole(tmp_path):
     _, output = snakemake(tmp_path, "--dry-run", "--", "all", config="config/rehearsal.yaml")
     jobs = dict(re.findall(r"^(\w+) +(\d+)$", output, re.MULTILINE))
     stages = Counter(a.stage for a in Plan(config("rehearsal")).entries.values())
-    assert STAGES.keys() - stages.keys() == {"oracle", "answers"}
+    assert STAGES.keys() - stages.keys() == {"oracle"}
     planned = {STAGES[s].script: n for s, n in stages.items() if s not in PARTS}
     total = sum(planned.values()) + 1
     assert {rule: int(n) for rule, n in jobs.items()} == {**planned, "all": 1, "total": total}

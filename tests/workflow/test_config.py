@@ -78,11 +78,6 @@ def put(config, path, value):
         ),
         ("tasks.safety.oracles.humor", {"kind": "synthetic_world"}, r"humor: no such objective"),
         (
-            "tasks.safety.answers",
-            {"samples": 2, "pairs": 3},
-            r"safety.answers.pairs is 3, but each prompt has 2 answers; lower it, or raise samples",
-        ),
-        (
             "tasks.safety.judges",
             {"helpfulness": {"kind": "synthetic_proxy"}},
             r"safety.judges: no judge for the objective 'harmlessness'; add one",

@@ -11,11 +11,8 @@ from moa.runtime.settings import (
     KindSettings,
     Location,
     Natural,
-    Number,
     PinnedPath,
-    Positive,
     Seed,
-    Settings,
     Text,
     Whole,
 )
@@ -34,22 +31,6 @@ class DataSettings(KindSettings):
     Paper: 2K."""
     split_seed: Seed = 0
     """Of the random split by prompt."""
-
-
-class AnswersSettings(Settings):
-    """Pairs of the base's own answers in place of the dataset's responses."""
-
-    samples: Annotated[Whole, Field(ge=2)] = 8
-    """Answers of the base to each prompt."""
-    pairs: Natural = 2
-    """Ranks that pairs are made of: the best answers by two objectives, the second best, and so on."""
-    share: Annotated[Number, Field(gt=0, le=1)] = 1
-    """Share of the train prompts that is kept, those on whose answers the oracles disagree most; a test
-    prompt is kept if they disagree as much."""
-    temperature: Positive = 1.0
-    """Of sampling."""
-    top_p: Annotated[Number, Field(gt=0, le=1)] = 1.0
-    """Nucleus."""
 
 
 class SyntheticWorldData(DataSettings):

@@ -10,7 +10,7 @@ from pydantic.fields import FieldInfo
 from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import PydanticUndefined
 
-from moa.datasets.settings import AnswersSettings, AnyData
+from moa.datasets.settings import AnyData
 from moa.oracles.settings import AnyOracle, PairSettings
 from moa.training.bases.settings import AnyBase
 from moa.workflow.explain import documented, kinds_of, models_in
@@ -44,7 +44,6 @@ def markdown() -> str:
     lora = next(models_in(PolicySettings.model_fields["lora"].annotation))
     parts.append(_section("`policy.lora`", lora, "policy.lora."))
     parts.append(_section("`tasks.<name>`", TaskSettings, ""))
-    parts.append(_section("`tasks.<name>.answers`", AnswersSettings, ""))
     parts.append(_section("`tasks.<name>.pairs.<objective>[]`", PairSettings, ""))
     parts.append(_section("`runs[]`", RunSettings, ""))
     for title, union in (

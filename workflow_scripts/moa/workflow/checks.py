@@ -83,15 +83,6 @@ def check_test_prompts(task: TaskSettings, where: str, mistakes: list[str]) -> N
         )
 
 
-def check_answers(task: TaskSettings, where: str, mistakes: list[str]) -> None:
-    """No more ranks than there are answers to rank."""
-    if task.answers and task.answers.pairs > task.answers.samples:
-        mistakes.append(
-            f"{where}.answers.pairs is {task.answers.pairs}, but each prompt has {task.answers.samples} "
-            "answers; lower it, or raise samples"
-        )
-
-
 def check_paper(
     task: TaskSettings, papers: dict[str, Any], where: str, mistakes: list[str]
 ) -> None:

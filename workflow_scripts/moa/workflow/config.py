@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from moa.datasets.settings import AnswersSettings, DataSettings
+from moa.datasets.settings import DataSettings
 from moa.evaluation.settings import MetricsSettings
 from moa.models.settings import GenerationSettings, GenerationStage, LoraSettings, PromptSettings
 from moa.oracles.pairs import Pair
@@ -33,7 +33,6 @@ from moa.training.settings import (
     SFTStage,
 )
 from moa.workflow.checks import (
-    check_answers,
     check_base,
     check_batches,
     check_oracles,
@@ -98,7 +97,6 @@ class Task:
     name: str
     objectives: list[str]
     data: DataSettings
-    answers: AnswersSettings | None
     oracles: dict[str, KindSettings]
     judges: dict[str, KindSettings]
     pairs: dict[str, list[Pair]]
@@ -181,7 +179,6 @@ def _task(
     check_oracles(task, where, mistakes)
     check_pairs(task, where, mistakes)
     check_test_prompts(task, where, mistakes)
-    check_answers(task, where, mistakes)
     check_paper(task, papers, where, mistakes)
     if not isinstance(policy, PolicySettings) or not isinstance(sft, SFTSettings):
         return None
@@ -216,7 +213,6 @@ def _task(
         name=name,
         objectives=list(task.objectives),
         data=task.data,
-        answers=task.answers,
         oracles={o: task.oracles[o] for o in task.objectives},
         judges={o: task.judges[o] for o in task.objectives} if task.judges else {},
         pairs={

@@ -28,12 +28,11 @@ def shared_entries(catalogue: Catalogue, task: Task) -> dict[str, Entry]:
     module = dataset_module(task.data.kind)
     data = catalogue.add("data", task.name, {"data": catalogue.pins.data}, {}, modules=[module])
     base = _base(catalogue, task, data)
-    scorers = _oracles(catalogue, task)
-    oracles = _fitted(catalogue, scorers)
-    if task.answers:
-        data = _answers(catalogue, task, scorers, {"base": base, "data": data, **oracles})
-    stats = _stats(catalogue, task.name, scorers, data, oracles)
-    return {"base": base, "data": data, "oracle_stats": stats, **oracles}
+    return {
+        "base": base,
+        "data": data,
+        **_scorers(catalogue, task.name, _oracles(catalogue, task), data),
+    }
 
 
 def judge_entries(catalogue: Catalogue, task: Task, shared: Inputs) -> dict[str, Entry]:
@@ -42,14 +41,12 @@ def judge_entries(catalogue: Catalogue, task: Task, shared: Inputs) -> dict[str,
     """
     if not task.judges:
         return {}
-    scorers = _judges(catalogue, task)
-    judges = _fitted(catalogue, scorers)
     name = f"{task.name}-judges"
-    return {"oracle_stats": _stats(catalogue, name, scorers, shared["data"], judges), **judges}
+    return _scorers(catalogue, name, _judges(catalogue, task), shared["data"])
 
 
-def _fitted(catalogue: Catalogue, scorers: Scorers) -> dict[str, Entry]:
-    """The oracles, or judges, that are fitted in the workflow."""
+def _scorers(catalogue: Catalogue, name: str, scorers: Scorers, data: Entry) -> dict[str, Entry]:
+    """Of oracles, or of judges: those that are fitted in the workflow, and what normalises rewards."""
     fitted = {}
     for objective, module in zip(scorers.objectives, scorers.modules, strict=True):
         if constant(module, "FITTED", False):
@@ -57,27 +54,9 @@ def _fitted(catalogue: Catalogue, scorers: Scorers) -> dict[str, Entry]:
             fitted[f"oracle/{objective}"] = catalogue.add(
                 "oracle", objective, told, {}, modules=[module]
             )
-    return fitted
-
-
-def _stats(catalogue: Catalogue, name: str, scorers: Scorers, data: Entry, fitted: Inputs) -> Entry:
-    """What normalises the rewards of oracles, or of judges."""
     inputs = {"data": data, **fitted}
-    return catalogue.add("oracle_stats", name, scorers.params, inputs, modules=scorers.modules)
-
-
-def _answers(catalogue: Catalogue, task: Task, scorers: Scorers, inputs: Inputs) -> Entry:
-    """A task's data with the base's own answers as responses."""
-    assert task.answers is not None
-    how = {key: getattr(task.answers, key) for key in ("temperature", "top_p")}
-    told = {key: value for key, value in plain(task.answers).items() if key not in how}
-    params = {
-        **scorers.params,
-        "data": catalogue.pins.data,
-        "answers": told,
-        "generation": plain(task.asked.model_copy(update=how)),
-    }
-    return catalogue.add("answers", task.name, params, inputs, modules=scorers.modules)
+    stats = catalogue.add("oracle_stats", name, scorers.params, inputs, modules=scorers.modules)
+    return {"oracle_stats": stats, **fitted}
 
 
 def _base(catalogue: Catalogue, task: Task, data: Entry) -> Entry:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
-from moa.datasets.settings import AnswersSettings, AnyData
+from moa.datasets.settings import AnyData
 from moa.evaluation.settings import MetricsSettings
 from moa.models.settings import GenerationSettings, LoraSettings, PromptSettings
 from moa.oracles.settings import AnyOracle, PairSettings
@@ -113,9 +113,6 @@ class TaskSettings(Sections):
     letter."""
     data: AnyData
     """Prompts and responses."""
-    answers: AnswersSettings | None = None
-    """If given, the base answers every prompt several times, and its answers take the place of the
-    dataset's responses: to a prompt the best by one objective and the best by another."""
     oracles: dict[Objective, AnyOracle]
     """One reward oracle per objective, by name."""
     judges: dict[Objective, AnyOracle] = {}

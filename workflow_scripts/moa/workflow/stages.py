@@ -37,7 +37,6 @@ STAGES: dict[str, Stage] = {
     "data": Stage("prepare_data", "data", ("datasets", "numpy")),
     "base": Stage("build_base", "base", (*MODELS, "accelerate")),
     "oracle": Stage("fit_oracle", "oracle"),
-    "answers": Stage("sample_answers", "answers", MODELS, gpu=True, told="generation"),
     "oracle_stats": Stage("score_offline", "scoring", gpu=True),
     "sft": Stage("train_sft", "SFT", TRAINERS, gpu=True, trains=True),
     "online": Stage(

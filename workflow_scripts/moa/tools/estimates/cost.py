@@ -12,11 +12,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from moa.tools.estimates.jobs import ALL_TRAIN, BYTES, CONDITION_TOKENS, MERGED, PROMPTS, GpuJob
+from moa.tools.estimates.jobs import ALL_TRAIN, BYTES, CONDITION_TOKENS, MERGED, GpuJob
 from moa.tools.estimates.memory import ROUND
 from moa.tools.estimates.tensors import Policy, rows_decoded
 
 HOUR = 3600
+PROMPTS = 64  # of moa.evaluation.responses
 Parts = dict[str, float]  # what -> seconds on one GPU
 
 
@@ -200,15 +201,6 @@ def _generate(c: _Counter) -> Parts:
     return {"sampling": c.sampling(m * n, 1, m * PROMPTS, adapters=False)}
 
 
-def _answers(c: _Counter) -> Parts:
-    """The base's answers to all prompts, and their scores."""
-    n, samples = c.job.data["n_train"] + c.job.data["n_test"], c.job.params["answers"]["samples"]
-    return {
-        "sampling": c.sampling(n * samples, samples, PROMPTS * samples, adapters=False),
-        "scoring": c.scoring(n * samples),
-    }
-
-
 def _likelihoods(c: _Counter) -> Parts:
     """Of some prompts' responses under the block's vectors, given every vector."""
     m, merged = len(c.job.params["vectors"]), c.job.params["conditioning"] == MERGED
@@ -241,7 +233,6 @@ def _score_offline(c: _Counter) -> Parts:
 
 
 _COSTS: dict[str, Callable[[_Counter], Parts]] = {
-    "answers": _answers,
     "sft": _sft,
     "online": _online,
     "expert": _expert,

@@ -18,8 +18,6 @@ ALL_TRAIN = 8000  # assumed: prompts that are left where n_train is null, as PKU
 CONDITION_TOKENS = 10  # assumed: of one objective's weight and name in the prompt
 BYTES = {"float32": 4, "bfloat16": 2}
 MERGED = "merged_experts"
-PROMPTS = 64  # of moa.evaluation.responses
-NO_ADAPTER = {"rank": 0, "target_modules": "all-linear"}
 
 
 @dataclass
@@ -42,7 +40,7 @@ class GpuJob:
     @property
     def users(self) -> list[str]:
         """What tells it from others of its kind."""
-        if self.stage in ("answers", "oracle_stats"):
+        if self.stage == "oracle_stats":
             return ["dataset"]
         if objective := self.params.get("objective"):
             return [objective]
@@ -72,7 +70,7 @@ class GpuJob:
         if STAGES[self.stage].trains:
             return self.params["lora"]
         trained = [a for a in self.entry.inputs.values() if "lora" in a.spec["params"]]
-        return trained[-1].spec["params"]["lora"] if trained else NO_ADAPTER
+        return trained[-1].spec["params"]["lora"]
 
     @property
     def shape(self) -> Shape:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from moa.tools.estimates.jobs import BYTES, CONDITION_TOKENS, MERGED, PROMPTS, GpuJob
+from moa.tools.estimates.jobs import BYTES, CONDITION_TOKENS, MERGED, GpuJob
 from moa.tools.estimates.shapes import Shape
 from moa.tools.estimates.tensors import (
     FLOAT32,
@@ -83,10 +83,6 @@ def _peaks(job: GpuJob) -> list[Peak]:
             moments = {"reference pass": tree_reference(policy, reference_rows(job), False)}
         elif job.stage == "likelihoods":
             moments = {"tree pass": tree_reference(policy, likelihood_tree(job), adapters)}
-        elif job.stage == "answers":
-            samples = job.params["answers"]["samples"]
-            moments = _sampling(job, policy, PROMPTS * samples, samples, adapters)
-            moments["scoring"] = resident | scoring
         else:
             one = 1 if adapters else job.block  # merged experts: vector by vector
             moments = _sampling(job, policy, one * job.data["n_test"], 1, adapters)
