@@ -104,6 +104,23 @@ def test_counts_of_the_quick_budget(balance, n, harmful):
     assert (len(dataset), sum(dataset["harmful"])) == (n, harmful)
 
 
+def test_with_refusals_every_prompt_has_two_responses(loaded):
+    dataset, _ = loaded
+    params = {"archive": str(ARCHIVE), "max_prompt_chars": 300, "max_response_chars": 1000}
+    filled = packaged_text.load(params | {"refusals": True}, Counter())
+    labelled = {
+        r.response.strip(): r.score for r in packages.pyrit_ratings("refusal_scorer") if r.score == 1
+    }
+    assert filled["prompt"] == dataset["prompt"] and filled["chosen"] == dataset["chosen"]
+    for before, now in zip(dataset["rejected"], filled["rejected"], strict=True):
+        if before is not None:
+            assert now == before
+        else:
+            assert now in labelled and len(now) <= 80 and "\n" not in now
+    added = {now for before, now in zip(dataset["rejected"], filled["rejected"], strict=True) if not before}
+    assert len(added) > 15 and all("can" in text for text in added)  # cannot, can't
+
+
 def test_rated_lines_and_jokes():
     for name in ("humor-mcp", "pyjokes"):
         try:

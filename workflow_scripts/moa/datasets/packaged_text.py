@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 REQUIRES = ("pyrit",)  # the other source is pinned by digest in moa.datasets.packages
 Limits = tuple[int | None, int | None]  # most characters of a prompt, of a response
+ONE_LINE = 80  # characters of a refusal that fits any prompt
 _SPEAKER = re.compile(r"\b(Human|Assistant):")
 
 
@@ -35,7 +36,8 @@ def load(params: dict[str, Any], dropped: Counter[str]) -> Dataset:
 
     params (all optional): `archive` (path of LLaMA-Factory's source distribution),
     `max_prompt_chars`, `max_response_chars` (longer ones are dropped; None keeps all), `balance`
-    (True: as many harmful as ordinary prompts).
+    (True: as many harmful as ordinary prompts), `refusals` (True: where a source has one response, the
+    other is a refusal, so that w has a choice on every prompt).
     Columns: prompt, chosen, rejected (None: one response only), source (package:file), harmful.
     Harmful prompts: chosen is the response with the lowest human harm score, rejected the one with
     the highest. Ordinary ones: the packaged answer, or the preferred and the other one.
@@ -54,6 +56,8 @@ def load(params: dict[str, Any], dropped: Counter[str]) -> Dataset:
     mixed = sorted(records.values(), key=lambda r: hashlib.sha256(r["prompt"].encode()).digest())
     if params.get("balance", True):
         mixed = _balanced(mixed, dropped)
+    if params.get("refusals", False):
+        mixed = _with_refusals(mixed)
     return to_dataset(mixed, dropped)
 
 
@@ -97,6 +101,18 @@ def _ordinary(archive: str, limits: Limits, dropped: Counter[str]) -> Iterator[d
                 "source": f"llamafactory:{name}",
                 "harmful": False,
             }
+
+
+def _with_refusals(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """A refusal beside the only response to a prompt: one that people labelled so, and that says nothing of
+    the prompt it was given to, being one short line.
+    """
+    labelled = {r.response.strip() for r in pyrit_ratings("refusal_scorer") if r.score == 1}
+    pool = sorted(text for text in labelled if len(text) <= ONE_LINE and "\n" not in text)
+    return [
+        record if record["rejected"] else record | {"rejected": pool[i % len(pool)]}
+        for i, record in enumerate(records)
+    ]
 
 
 def _fits(

@@ -55,6 +55,8 @@ class PackagedTextData(DataSettings):
     """Longer responses are left out."""
     balance: Flag = True
     """As many harmful as ordinary prompts."""
+    refusals: Flag = False
+    """Where a source has one response to a prompt, the other is a refusal that people labelled so."""
 
 
 class TranscriptData(DataSettings):
