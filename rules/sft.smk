@@ -11,7 +11,7 @@ rule train_sft:
     benchmark:
         job_log("sft", "tsv")
     priority: early("sft")
-    threads: 1
+    threads: 2
     resources:
         gpu=gpus("sft"),
     params:

@@ -14,11 +14,13 @@ from moa.oracles.scale import RewardScale
 from moa.runtime.job import log, run
 from moa.runtime.publishing import Job
 from moa.training.loop import TrainingRun
+from moa.training.processes import use_threads
 from moa.training.settings import SFTStage
 from moa.training.sft import candidate_rewards, conditioned_examples, train_sft
 
 
 def main(job: Job) -> None:
+    use_threads()
     objectives = job.params["objectives"]
     settings = SFTStage.model_validate(job.params["settings"])
     lora = LoraSettings.model_validate(job.params["lora"])

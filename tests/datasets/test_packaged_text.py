@@ -8,7 +8,9 @@ from importlib import metadata
 import pytest
 
 from moa.datasets import packaged_text, packages
-from support.paths import REPO
+from moa.workflow.config import resolve
+from moa.workflow.inherit import read_config
+from support.paths import CONFIG, REPO
 
 ARCHIVE = REPO / packages.ARCHIVE
 
@@ -90,18 +92,13 @@ def test_every_row_is_kept_or_counted():
     assert len(dataset) + further_kept + dropped.total() == n_harm + n_ordinary
 
 
-@pytest.mark.parametrize(("balance", "n", "harmful"), [(True, 458, 229), (False, 480, 229)])
-def test_counts_of_the_quick_budget(balance, n, harmful):
-    """config/smollm2.yaml's n_train + n_test must not exceed them."""
+@pytest.mark.parametrize("config", ["smollm2.yaml", "smollm2_overnight.yaml"])
+def test_the_configs_ask_for_no_more_prompts_than_there_are(config):
     needs_text()
-    params = {
-        "archive": str(ARCHIVE),
-        "max_prompt_chars": 200,
-        "max_response_chars": 600,
-        "balance": balance,
-    }
-    dataset = packaged_text.load(params, Counter())
-    assert (len(dataset), sum(dataset["harmful"])) == (n, harmful)
+    for task in resolve(read_config(CONFIG / config)).tasks.values():
+        params = task.data.model_dump()
+        dataset = packaged_text.load(params, Counter())
+        assert params["n_train"] + params["n_test"] <= len(dataset)
 
 
 def test_with_refusals_every_prompt_has_two_responses(loaded):
@@ -109,7 +106,9 @@ def test_with_refusals_every_prompt_has_two_responses(loaded):
     params = {"archive": str(ARCHIVE), "max_prompt_chars": 300, "max_response_chars": 1000}
     filled = packaged_text.load(params | {"refusals": True}, Counter())
     labelled = {
-        r.response.strip(): r.score for r in packages.pyrit_ratings("refusal_scorer") if r.score == 1
+        r.response.strip(): r.score
+        for r in packages.pyrit_ratings("refusal_scorer")
+        if r.score == 1
     }
     assert filled["prompt"] == dataset["prompt"] and filled["chosen"] == dataset["chosen"]
     for before, now in zip(dataset["rejected"], filled["rejected"], strict=True):
@@ -117,7 +116,11 @@ def test_with_refusals_every_prompt_has_two_responses(loaded):
             assert now == before
         else:
             assert now in labelled and len(now) <= 80 and "\n" not in now
-    added = {now for before, now in zip(dataset["rejected"], filled["rejected"], strict=True) if not before}
+    added = {
+        now
+        for before, now in zip(dataset["rejected"], filled["rejected"], strict=True)
+        if not before
+    }
     assert len(added) > 15 and all("can" in text for text in added)  # cannot, can't
 
 

@@ -244,6 +244,22 @@ def test_routed_sft_takes_the_response_that_the_drawn_objective_prefers(world):
     assert pd.Series(chosen).corr(pd.Series(weight)) > 0.4
 
 
+def test_more_draws_are_more_preference_vectors_for_the_same_response(world):
+    _, tokenizer, task = world
+    data = load({"corpus_seed": 0}, {}).to_pandas().iloc[:20]
+    data["prompt_id"] = range(len(data))
+    settings = task.sft.model_copy(update={"response": "chosen", "draws": 4})
+    one = conditioned_examples(
+        data, OBJECTIVES, settings.model_copy(update={"draws": 1}), tokenizer, 0
+    )
+    four = conditioned_examples(data, OBJECTIVES, settings, tokenizer, 0)
+    assert four[::4] == one and len(four) == 80
+    for i in range(0, 80, 4):
+        responses = {tuple(t for t in e["labels"] if t != -100) for e in four[i : i + 4]}
+        assert len(responses) == 1
+    assert len({tuple(e["input_ids"]) for e in four}) > 70
+
+
 def test_long_prompts_lose_their_front_and_never_the_weights(world):
     tokenizer = world[1]
     x = " ".join(["today"] * 100 + ["bread"])

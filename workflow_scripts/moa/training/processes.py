@@ -9,7 +9,7 @@ import torch
 from accelerate import PartialState
 from accelerate.utils import gather_object
 
-THREADS = 2  # of a base's job: all others of its task wait for it
+THREADS = 2  # of a base's job and of SFT's: all others of a task wait for them
 
 
 def use_threads() -> None:

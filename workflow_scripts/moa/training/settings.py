@@ -47,6 +47,9 @@ class SFTSettings(OptimizerSettings):
 
     response: Literal["chosen", "routed"] = "chosen"
     """chosen = the dataset's; routed = the candidate that the routed oracle scores best."""
+    draws: Natural = 1
+    """Preference vectors drawn for a response, an example each: with one, a policy can learn by heart which
+    prompt goes with which response."""
     alpha: Positive = 0.5
     """Dirichlet concentration of the preference vectors.
 

@@ -67,17 +67,18 @@ def conditioned_examples(
     require_readable(data["prompt"].tolist(), objectives, tokenizer, settings.decimals)
     for row in data.to_dict("records"):
         rng = np.random.default_rng([seed, row["prompt_id"], _text_id(row["chosen"])])
-        w = sample_weights(1, settings.alpha, len(objectives), rng, settings.decimals)[0]
-        response = row["chosen"]
-        if settings.response == "routed":
-            k = int(rng.choice(len(objectives), p=w / w.sum()))
-            candidates = [y for y in (row["chosen"], row["rejected"]) if y]
-            response = candidates[int(np.argmax([scores[k] for scores in row["rewards"]]))]
         x = truncate_prompt(
             row["prompt"], objectives, tokenizer, settings.max_prompt_tokens, settings.decimals
         )
-        prompt = build_prompt(x, objectives, list(w), settings.decimals)
-        examples.append(tokenize_example(prompt, response, tokenizer, settings.max_new_tokens))
+        for _ in range(settings.draws):
+            w = sample_weights(1, settings.alpha, len(objectives), rng, settings.decimals)[0]
+            response = row["chosen"]
+            if settings.response == "routed":
+                k = int(rng.choice(len(objectives), p=w / w.sum()))
+                candidates = [y for y in (row["chosen"], row["rejected"]) if y]
+                response = candidates[int(np.argmax([scores[k] for scores in row["rewards"]]))]
+            prompt = build_prompt(x, objectives, list(w), settings.decimals)
+            examples.append(tokenize_example(prompt, response, tokenizer, settings.max_new_tokens))
     return examples
 
 
