@@ -30,7 +30,9 @@ class Made:
 
     def row(self, run: str, seed: int, vector: int, prompt: int) -> pd.Series:
         t = self.responses
-        found = t[(t.run == run) & (t.seed == seed) & (t.vector == vector) & (t.prompt_id == prompt)]
+        found = t[
+            (t.run == run) & (t.seed == seed) & (t.vector == vector) & (t.prompt_id == prompt)
+        ]
         (_, row), *_ = found.iterrows()
         return row
 
@@ -61,7 +63,9 @@ def made_up(
         seed, vector, prompt = (axis.ravel() for axis in np.indices(shape[:3]))
         frame = pd.DataFrame({"run": run, "seed": seed, "vector": vector, "prompt_id": prompt + 10})
         frame["prompt"] = [texts[i] for i in prompt]
-        frame["response"] = [say(run, s, v, p + 10) for s, v, p in zip(seed, vector, prompt, strict=True)]
+        frame["response"] = [
+            say(run, s, v, p + 10) for s, v, p in zip(seed, vector, prompt, strict=True)
+        ]
         frame["tokens"] = frame["response"].str.split().str.len()
         frame["finished"] = prompt % 2 == 0
         for i, objective in enumerate(objectives):
@@ -102,7 +106,9 @@ def _rewarded(points: dict[str, np.ndarray], k: int, share: float) -> dict[str, 
                 "points": (share * by_seed).mean(axis=0).tolist(),
                 "points_low": (share * by_seed.mean(axis=0) - 0.1).tolist(),
                 "points_high": (share * by_seed.mean(axis=0) + 0.1).tolist(),
-                "seeds": {str(s): {"points": (share * own).tolist()} for s, own in enumerate(by_seed)},
+                "seeds": {
+                    str(s): {"points": (share * own).tolist()} for s, own in enumerate(by_seed)
+                },
                 "warnings": ["w has no visible effect"] if run == "sft" else [],
             }
             for run, by_seed in points.items()

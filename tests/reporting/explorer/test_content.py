@@ -32,7 +32,9 @@ def test_every_response_is_in_its_cell_whatever_the_order_of_rows():
         row = made.row(run, seed, vector, found.about["prompts"][prompt]["id"])
         assert found.texts[prompt][found.text[i]] == row.response
         assert found.tokens[i] == row.tokens and found.finished[i] == row.finished
-        np.testing.assert_allclose(found.rewards[0][i], [row.norm_helpfulness, row.norm_harmlessness])
+        np.testing.assert_allclose(
+            found.rewards[0][i], [row.norm_helpfulness, row.norm_harmlessness]
+        )
     assert found.about["prompts"][2] == {"id": 12, "text": "prompt 2"}
 
 
@@ -85,7 +87,8 @@ def changed(rows, column, value):
         (lambda rows: changed(rows, "w_helpfulness", 0.123), "of other vectors"),
         (
             lambda rows: rows.assign(
-                norm_helpfulness=rows.norm_helpfulness + 1, raw_helpfulness=rows.raw_helpfulness + 0.5
+                norm_helpfulness=rows.norm_helpfulness + 1,
+                raw_helpfulness=rows.raw_helpfulness + 0.5,
             ),
             "other mean rewards",
         ),

@@ -3,14 +3,21 @@
 import numpy as np
 import pytest
 
+import explorer_page
 from moa.reporting.explorer import packing
 from moa.reporting.explorer.content import content
 from moa.reporting.explorer.packing import packed
-from moa.reporting.explorer.page import page
 from support.explorer_blocks import read_block, read_json, read_texts
 from support.made_up_responses import made_up
 
-HOSTILE = ["", "</script><script>alert(1)</script>", "a\u2028b\r\n\tc", "\u202eabc", "x" * 3000, '"{{data}}\'']
+HOSTILE = [
+    "",
+    "</script><script>alert(1)</script>",
+    "a\u2028b\r\n\tc",
+    "\u202eabc",
+    "x" * 3000,
+    "\"{{data}}'",
+]
 
 
 def test_whatever_was_said_comes_back(monkeypatch):
@@ -40,12 +47,5 @@ def test_a_number_that_does_not_fit_is_no_other_number():
 
 
 def test_a_task_of_the_papers_methods_fits_into_5_mb():
-    """200 prompts, 11 vectors, 7 methods, 2 seeds: 30800 responses of 64 words, as frequent as in English."""
-    rng = np.random.default_rng(0)
-    rank = np.arange(1, 5001)
-    words = np.array(["".join(rng.choice(list("etaoinshrdlu"), 2 + i % 9)) for i in rank])
-    spoken = words[rng.choice(5000, size=(30800, 64), p=(1 / rank) / (1 / rank).sum())]
-    texts = iter(map(" ".join, spoken))
-    made = made_up(prompts=200, runs=[f"run_{i}" for i in range(7)], say=lambda *_: next(texts))
-    html = page(packed(content(made.metrics, made.responses)))
-    assert len(made.responses) == 30800 and 1_000_000 < len(html.encode()) < 5_000_000
+    """200 prompts, 11 vectors, 7 methods, 2 seeds: 30800 responses of 64 words."""
+    assert 1_000_000 < len(explorer_page.large_page().encode()) < 5_000_000

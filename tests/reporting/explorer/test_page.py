@@ -35,7 +35,14 @@ def test_every_source_is_used_and_imports_what_earlier_ones_export():
 
 def test_sources_make_no_markup_of_text():
     text = joined()
-    for way in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "Function("):
+    for way in (
+        "innerHTML",
+        "outerHTML",
+        "insertAdjacentHTML",
+        "document.write",
+        "eval(",
+        "Function(",
+    ):
         assert way not in text
     assert "</script" not in text and "<!--" not in text and "</style" not in source("style.css")
 

@@ -52,8 +52,8 @@ def remove_views(root: Path, entries: Collection[str]) -> int:
 
 
 def outdated(plan: Plan, root: Path) -> tuple[list[str], list[str]]:
-    """<task>/figures|tables/<name>, <task>/explorer of what is shown below `root` and is of an older plan: what this plan
-    makes anew, and what it does not have at all.
+    """<task>/figures|tables/<name>, <task>/explorer of what is shown below `root` and is of an older plan:
+    what this plan makes anew, and what it does not have at all.
     """
     folder = root / "results" / plan.config.name
     planned = {path: f"{entry.rel}/{file}" for path, (entry, file) in plan.views.items()}
@@ -98,7 +98,11 @@ def _shown(link: Path) -> str:
 
 def _counted(names: list[str]) -> str:
     one = len(names) == 1
-    return "1 figure, table or explorer is" if one else f"{len(names)} figures, tables or explorers are"
+    return (
+        "1 figure, table or explorer is"
+        if one
+        else f"{len(names)} figures, tables or explorers are"
+    )
 
 
 def _listed(names: list[str]) -> str:

@@ -30,9 +30,9 @@ class Content:
     """about: what the page says of the task, its prompts and runs. texts: the distinct responses to each
     prompt, sorted.
 
-    The arrays have a row per response (R), by run, seed, vector and prompt, in this order. text: (R,), which
-    of its prompt's texts it is. tokens: (R,). finished: (R,), 1, 0 or UNKNOWN. rewards: one (R, K),
-    normalised, for the oracles, and one for the judges if there are any.
+    The arrays have a row per response (R), by run, seed, vector and prompt, in this order. text: (R,),
+    which of its prompt's texts it is. tokens: (R,). finished: (R,), 1, 0 or UNKNOWN. rewards: one (R, K),
+    normalised, of the oracles, and one of the judges if there are any.
     """
 
     about: dict[str, Any]

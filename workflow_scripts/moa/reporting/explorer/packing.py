@@ -2,8 +2,8 @@
 
 Browsers read both by themselves. Texts are the bulk, and gzip sees 32 KiB of them at a time; so they are
 first written in words, the most frequent ones with the smallest numbers, which makes a page smaller by a
-sixth for English and by half for few words in any order. A few prompts share a block, so that the page reads
-those that it shows.
+sixth for English and by half for few words in any order. A few prompts share a block, so that the page
+reads only those that it shows.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The page as one file: its sources in page/, inlined, and its data.
 
 What a policy said is in the data alone, compressed, and the page shows it as text; so no response can be
-markup. The page's policy (Content-Security-Policy) names the digests of its one style and its one script, so
-nothing else is run, and nothing is asked of a network.
+markup. The page's policy (Content-Security-Policy) names the digests of its one style and its one script,
+so nothing else is run, and nothing is asked of a network.
 """
 
 from __future__ import annotations
@@ -56,7 +56,9 @@ def joined() -> str:
         text = source(f"{name}.js")
         exports = ", ".join(_EXPORT.findall(text))
         body = _EXPORT.sub("", _IMPORT.sub(r"const \1 = $\2;", text))
-        parts.append(f"const ${name} = await (async () => {{\n{body}return {{ {exports} }};\n}})();\n")
+        parts.append(
+            f"const ${name} = await (async () => {{\n{body}return {{ {exports} }};\n}})();\n"
+        )
     return "".join(parts)
 
 

@@ -54,7 +54,8 @@ function draw() {
   const head = ["Method", ...about.objectives].map((text) => el("th", { scope: "col" }, text));
   const rows = shownRuns().map((run) => el("tr", {},
     el("th", { scope: "row" }, name(run)), ...about.objectives.map((_, k) => one(run, k))));
-  const how = "Mean ± standard deviation over prompts and seeds; a line at 0, a dot for the chosen prompt.";
+  const how = "Mean ± standard deviation over prompts and seeds; a line at 0, a dot for the chosen prompt. " +
+    "The outermost bars hold what lies beyond.";
   byId("distributions").replaceChildren(el("table", { class: "distributions" },
     el("caption", { class: "small" }, how),
     el("thead", {}, el("tr", {}, ...head)), el("tbody", {}, ...rows)));

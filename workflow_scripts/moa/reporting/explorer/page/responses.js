@@ -5,13 +5,14 @@ import { byId, coloured, el, number, quoted, weights } from "./dom.js";
 import { name } from "./runs.js";
 import { chosen, seeds, shownRuns, state, vectorOf, view } from "./state.js";
 
+// Texts that are still packed come a moment later; until then the prompt and its responses stay together.
 function draw() {
-  byId("prompt").textContent = about.prompts[state.prompt].text;
-  const wanted = { ...state };
-  const texts = textsOf(state.prompt);
+  const { prompt } = state;
+  const texts = textsOf(prompt);
   if (typeof texts === "function") return show(texts);
-  return texts.then((read) => { // by then another prompt may be wanted
-    if (wanted.prompt === state.prompt) show(read);
+  byId("responses").setAttribute("aria-busy", "true");
+  return texts.then((read) => {
+    if (prompt === state.prompt) show(read);
   });
 }
 
@@ -19,7 +20,9 @@ function show(read) {
   const runs = shownRuns();
   const best = about.objectives.map((_, k) => Math.max(...runs.flatMap((run) =>
     cells(run).map((c) => reward(state.by, c, k)))));
+  byId("prompt").textContent = about.prompts[state.prompt].text;
   byId("responses").replaceChildren(...runs.map((run) => card(run, read, best)));
+  byId("responses").setAttribute("aria-busy", "false");
 }
 
 const cells = (run) => seeds().map((s) => cell(run, s, vectorOf(run).place, state.prompt));
@@ -44,7 +47,7 @@ function response(run, seed, c, read, best) {
   return [
     about.seeds.length > 1 ? el("h4", {}, `Seed ${about.seeds[seed]}`) : null,
     said, rewards(c, best),
-    el("p", { class: "small" }, `${length(c)}; ${n} different under ${vectors.length} w`),
+    el("p", { class: "small" }, `${length(c)}; ${n === 1 ? "the same" : `${n} different`} under ${vectors.length} w`),
   ];
 }
 

@@ -47,6 +47,7 @@ export function runs() {
   choice("seed", [...all, ...about.seeds.map((seed, i) => [String(i), String(seed)])],
     (text) => (text === "" ? null : Number(text)), (value) => String(value ?? ""));
   byId("by-label").hidden = about.by.length < 2;
+  byId("seed-label").hidden = about.seeds.length < 2;
 }
 
 // A select of one part of the state. then: what else is done when someone chooses.
