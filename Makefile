@@ -46,7 +46,7 @@ $(VENV)/.ready-%: requirements-%.lock $(VENV)/.ready
 		--quiet --no-deps --no-binary "$${spec%%==*}" --dest data "$$spec" || exit 1; done
 	touch $@
 
-run: config-there setup ## CONFIG's pipeline, from data to figures and tables, or only TARGET and what it needs
+run: config-there setup ## CONFIG's pipeline, from data to figures, tables and explorers, or only TARGET and what it needs
 	$(BIN)/snakemake --profile profiles/local --cores $(CORES) --configfile $(call quote,$(CONFIG)) -- $(TARGET)
 
 check: config-there setup ## whether CONFIG's base, tokenizer, oracles and data work together, before anything is trained

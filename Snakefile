@@ -20,6 +20,7 @@ include: "rules/train.smk"
 include: "rules/evaluate.smk"
 include: "rules/figures.smk"
 include: "rules/report.smk"
+include: "rules/explorer.smk"
 include: "rules/views.smk"
 include: "rules/check.smk"
 

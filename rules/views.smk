@@ -1,4 +1,4 @@
-# Figures and tables are asked for by a stable path, results/<config>/<task>/figures|tables/<file>. It is
+# Figures, tables and explorers are asked for by a stable path, results/<config>/<task>/... . It is
 # the name of a target that needs the entry behind it, and no output of a job: what shows an older
 # entry would pass for made. Links are set when a run begins, and by the job that made an entry.
 
@@ -43,7 +43,7 @@ def shown_by(path):
 
 
 def refuse(wildcards):
-    wanted = "results/{config}/{kind}/{file}".format(**wildcards)
+    wanted = "results/{config}/{view}".format(**wildcards)
     if wanted in PLAN.views:
         raise WorkflowError(f"ask for {wanted} just so, without anything before it")
     raise WorkflowError(f"this config makes no {wanted}, but: {', '.join(PLAN.views)}")
@@ -76,8 +76,7 @@ rule no_such_view:
     input:
         refuse,
     output:
-        "results/{config}/{kind}/{file}",
+        "results/{config}/{view}",
     wildcard_constraints:
         config="[^/]+(/[^/]+)?",  # a task's, or all tasks'
-        kind="figures|tables",
-        file="[^/]+",
+        view=r"(figures|tables)/[^/]+|explorer\.html",

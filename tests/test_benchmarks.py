@@ -9,6 +9,7 @@ import pytest
 import torch
 
 import bounds
+import explorer_page
 import gpu
 import sampling
 import scaling
@@ -33,6 +34,7 @@ from shared import (
     with_endings,
     words,
 )
+from support.browser import chromium
 from support.paths import REPO, TINY
 
 TOY = {
@@ -159,7 +161,16 @@ def test_bounds_count_what_a_step_cannot_do_without():
 def test_jobs_are_read_off_snakemakes_table(tmp_path):
     assert workflow_overhead.jobs_of("Nothing to be done (all requested files are present).") == 0
     planned = workflow_overhead.snakemake(tmp_path, TINY, "--dry-run")
-    assert planned["jobs"] == 30 and planned["seconds"] > 0
+    assert planned["jobs"] == 31 and planned["seconds"] > 0
+
+
+def test_an_explorer_is_timed_in_a_browser(tmp_path):
+    file = tmp_path / "explorer.html"
+    file.write_text(explorer_page.large_page(prompts=3, methods=2, seeds=1, words=4))
+    with chromium() as browser:
+        found = explorer_page.measure(browser, file, rounds=1)
+    assert 0.01 < found["mb"] < 0.2 and found["seconds_move"] <= found["seconds_move_most"]
+    assert all(0 < value < 120 for value in found.values())
 
 
 def test_figures_come_a_line_each(capsys):

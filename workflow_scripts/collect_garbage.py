@@ -137,7 +137,9 @@ def remove(garbage: list[Folder]) -> int:
             )
     print(f"deleted: {total(deleted)}")
     if views := remove_views(CHECKOUT, {folder.label for folder in deleted}):
-        print(f"{views} figures and tables of results/ showed what was deleted, and are gone")
+        print(
+            f"{views} figures, tables and explorers of results/ showed what was deleted, and are gone"
+        )
     return int(len(deleted) < len(garbage))
 
 

@@ -6,6 +6,7 @@ One pipeline is made once; each test then changes one thing and looks at what Sn
 import base64
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -17,6 +18,7 @@ import yaml
 from moa.workflow.config import resolve
 from moa.workflow.plan import Plan
 from support.checkouts import add_oracle_kind, copy_repo, snakemake
+from support.explorer_blocks import read_block, read_json, read_texts
 from support.tiny_jobs import make_here
 from support.tiny_store import tiny_plan
 
@@ -32,6 +34,7 @@ FIGURES = (
 )
 PARETO = "results/tiny/safety/figures/pareto_fronts.pdf"
 TABLE = "results/tiny/safety/tables/summary.csv"
+EXPLORER = "results/tiny/safety/explorer.html"
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +54,7 @@ def checkout(tmp_path_factory):
         "compute_metrics": 2,
         "draw_figure": 8,
         "write_tables": 6,
+        "write_explorer": 1,
     }
     return folder
 
@@ -135,12 +139,37 @@ def test_a_single_figure_is_a_target(checkout):
     assert snakemake(checkout, "--force", "--", made)[0] == {"draw_figure": 1}
 
 
+def test_the_explorer_has_all_responses_and_is_made_anew_by_its_sources_alone(checkout):
+    blocks = dict(
+        re.findall(r'<script type="\S+" id="([\w-]+)">(.*?)<', (checkout / EXPLORER).read_text())
+    )
+    about = read_json(blocks, "about")
+    assert [run["name"] for run in about["runs"]] == [
+        *("rlhf", "rewarded_soups", "ric", "mo_odpo", "mi_epo")
+    ]
+    scores = checkout / "results" / "store" / "score"
+    said = pd.concat(pd.read_parquet(path) for path in scores.glob("*/scores.parquet"))
+    assert len(read_block(blocks, "tokens")) == 4 * len(said) == 4 * (4 * 11 + 2) * 8
+    found = {p["id"]: own for p, own in zip(about["prompts"], read_texts(blocks), strict=True)}
+    assert (
+        found == said.groupby("prompt_id")["response"].apply(lambda own: sorted(set(own))).to_dict()
+    )
+    source = checkout / "workflow_scripts/moa/reporting/explorer/page/style.css"
+    original = source.read_text()
+    source.write_text(original + "\n")
+    assert snakemake(checkout, "--dry-run", "--", EXPLORER)[0] == {"write_explorer": 1}
+    assert snakemake(checkout, "--dry-run")[0] == {"write_explorer": 1}
+    source.write_text(original)
+    assert snakemake(checkout, "--", EXPLORER)[0] == {}
+
+
 def test_changing_a_parameter_and_back_runs_nothing(checkout):
     config = yaml.safe_load((checkout / "tiny.yaml").read_text())
     config["metrics"]["bootstrap_resamples"] = 21
     (checkout / "changed.yaml").write_text(yaml.safe_dump(config))
     jobs, _ = snakemake(checkout, "--dry-run", config="changed.yaml")
-    assert jobs == {"compute_metrics": 2, "draw_figure": 8, "write_tables": 6}
+    reports = {"draw_figure": 8, "write_tables": 6, "write_explorer": 1}
+    assert jobs == {"compute_metrics": 2, **reports}
     jobs, _ = snakemake(checkout, "--", TABLE, config="changed.yaml")
     assert jobs == {"compute_metrics": 1, "write_tables": 1}
     assert snakemake(checkout)[0] == {}
@@ -161,6 +190,7 @@ def test_a_run_is_added_by_config_alone(checkout):
         "compute_metrics": 1,
         "draw_figure": 7,
         "write_tables": 5,
+        "write_explorer": 1,
     }
     train_and_evaluate(checkout, config)
     jobs, _ = snakemake(checkout, "--", TABLE, config="added.yaml")
@@ -184,6 +214,7 @@ def test_judges_are_added_by_config_alone_and_train_nothing(checkout):
         "compute_metrics": 2,
         "draw_figure": 10,
         "write_tables": 6,
+        "write_explorer": 1,
     }
     store = checkout / "results" / "store"
     generated = {folder.name for folder in (store / "generate").iterdir()}
@@ -207,7 +238,8 @@ def test_renaming_a_run_makes_only_its_reports_anew(checkout):
     config = (checkout / "tiny.yaml").read_text()
     (checkout / "renamed.yaml").write_text(config.replace("{name: mi_epo,", "{name: ours,"))
     jobs, _ = snakemake(checkout, "--dry-run", config="renamed.yaml")
-    assert jobs == {"compute_metrics": 1, "draw_figure": 7, "write_tables": 5}
+    reports = {"draw_figure": 7, "write_tables": 5, "write_explorer": 1}
+    assert jobs == {"compute_metrics": 1, **reports}
     jobs, _ = snakemake(checkout, "--", TABLE, config="renamed.yaml")
     assert jobs == {"compute_metrics": 1, "write_tables": 1}
     assert snakemake(checkout)[0] == {}
@@ -316,15 +348,15 @@ def test_a_figure_of_older_style_stays_until_it_is_replaced_and_is_told(checkout
     assert snakemake(checkout)[0] == {}
     original, before = style.read_text(), links(folder)
     style.write_text(original + "\nTOUCHED = True\n")
-    assert snakemake(checkout, "--dry-run")[0] == {"draw_figure": 8}
+    assert snakemake(checkout, "--dry-run")[0] == {"draw_figure": 8, "write_explorer": 1}
     jobs, output = snakemake(checkout, "--", PARETO)
     assert jobs == {"draw_figure": 1}
     changed = {path for path, target in links(folder).items() if target != before[path]}
     assert changed == {"pareto_fronts.pdf", "pareto_fronts.png"} and len(before) == 16
     assert (folder / "exploration.pdf").read_bytes().startswith(b"%PDF")
-    told = "7 figures or tables are in results/tiny of an older plan: safety/figures/"
+    told = "8 figures, tables or explorers are in results/tiny of an older plan: safety/figures/"
     assert told in output and told in status(checkout)
-    assert snakemake(checkout, "--dry-run")[0] == {"draw_figure": 7}
+    assert snakemake(checkout, "--dry-run")[0] == {"draw_figure": 7, "write_explorer": 1}
     style.write_text(original)
     jobs, output = snakemake(checkout)
     assert jobs == {} and links(folder) == before

@@ -333,7 +333,10 @@ def test_from_another_folder_it_looks_in_the_checkouts_store_and_says_where(tmp_
         assert f"{counted(plan)} entries: {counted(plan)} done" in said["tiny.yaml"]
         assert f"looked for in {store}" in said["tiny.yaml"]
         assert "older plan" not in said["tiny.yaml"]
-        assert "14 figures or tables are in results/tiny of an older plan" in said["seed.yaml"]
+        assert (
+            "15 figures, tables or explorers are in results/tiny of an older plan"
+            in said["seed.yaml"]
+        )
 
 
 def test_a_mistake_in_the_config_is_one_message(tmp_path, store):

@@ -170,7 +170,7 @@ def changed_stages(before, after):
     return {stage for stage in before if before[stage].isdisjoint(after[stage])}
 
 
-AFTER_TRAINING = {"metrics", "figure", "table"}
+AFTER_TRAINING = {"metrics", "figure", "table", "explorer"}
 
 
 def test_a_reworded_message_of_the_runtime_or_the_planner_changes_no_key(checkout):
@@ -230,7 +230,7 @@ def test_the_code_of_a_part_is_in_its_own_key_alone(checkout, script, others):
     before = plan(checkout)
     with open(checkout / f"workflow_scripts/{script}.py", "a") as handle:
         handle.write("\nTOUCHED = True\n")
-    reports = {"metrics", "figure", "table"} if others else set()
+    reports = {"metrics", "figure", "table", "explorer"} if others else set()
     after = plan(checkout)
     assert {s for s in before if before[s] != after[s]} == others | {"evaluate"} | reports
 
@@ -259,6 +259,15 @@ def test_a_figure_module_changes_only_its_figure(checkout):
     after = plan(checkout)
     assert len(before["figure"] & after["figure"]) == len(before["figure"]) - 3  # one per task
     assert {s for s in before if before[s] != after[s]} == {"figure"}
+
+
+@pytest.mark.parametrize("source", ["page/index.html", "page/front.js", "packing.py"])
+def test_the_explorers_sources_change_only_explorers(checkout, source):
+    before = plan(checkout)
+    file = checkout / "workflow_scripts/moa/reporting/explorer" / source
+    file.write_text(file.read_text() + ("\nTOUCHED = True\n" if source.endswith(".py") else " "))
+    after = plan(checkout)
+    assert {s for s in before if before[s] != after[s]} == {"explorer"}
 
 
 def test_another_seed_shares_nothing_that_depends_on_it(checkout):

@@ -10,6 +10,7 @@ from support.tiny_store import publish, tiny_config, tiny_plan
 
 PARETO = "results/tiny/safety/figures/pareto_fronts.pdf"
 SUMMARY = "results/tiny/safety/tables/summary.md"
+EXPLORER = "results/tiny/safety/explorer.html"
 
 
 @pytest.fixture
@@ -33,7 +34,8 @@ def report(plan, store, *paths):
 
 
 def shown(root):
-    return {p.relative_to(root).as_posix() for p in root.glob("results/tiny/*/*/*")}
+    links = (p for p in (root / "results" / "tiny").rglob("*") if p.is_symlink())
+    return {p.relative_to(root).as_posix() for p in links}
 
 
 def test_only_what_the_store_has_is_shown(store, root):
@@ -56,13 +58,13 @@ def test_an_older_entry_is_shown_and_told_until_there_is_a_newer_one(store, root
     changed = {path for path, target in before.items() if os.readlink(root / path) != target}
     assert changed == {PARETO, PARETO.replace(".pdf", ".png")}
     older, left = outdated(new, root)
-    assert left == [] and len(older) == 13 and "safety/tables/summary" in older
+    assert left == [] and len(older) == 14 and "safety/tables/summary" in older
     assert "safety/figures/pareto_fronts" not in older
     (note,) = outdated_notes(new, root)
     assert note.startswith(
-        "13 figures or tables are in results/tiny of an older plan: safety/figures/"
+        "14 figures, tables or explorers are in results/tiny of an older plan: safety/figures/"
     )
-    assert "and 7 more; `make run` makes" in note
+    assert "and 8 more; `make run` makes" in note
 
 
 def test_what_the_plan_no_longer_has_is_told_apart(store, root):
@@ -78,7 +80,7 @@ def test_what_the_plan_no_longer_has_is_told_apart(store, root):
     assert outdated(new, root) == ([], sweep)
     (note,) = outdated_notes(new, root)
     assert note.startswith(
-        "2 figures or tables are in results/tiny of an older plan, and not in this"
+        "2 figures, tables or explorers are in results/tiny of an older plan, and not in this"
     )
     assert ", ".join(sweep) in note
 
@@ -97,14 +99,13 @@ def test_a_view_whose_entry_was_deleted_is_removed_and_no_longer_told(store, roo
 
 def test_views_of_deleted_entries_can_be_removed_and_no_others(store, root):
     plan = tiny_plan(store)
-    report(plan, store, PARETO, SUMMARY)
+    report(plan, store, PARETO, SUMMARY, EXPLORER)
     show_views(plan, store, root)
-    (root / "results/tiny/safety/figures/notes.pdf").write_text("mine")
-    assert remove_views(root, {plan.views[PARETO][0].rel}) == 2
-    assert {path for path in shown(root) if "figures" in path} == {
-        "results/tiny/safety/figures/notes.pdf"
-    }
-    assert (root / SUMMARY).exists()
+    mine = root / "results/tiny/safety/figures/notes.pdf"
+    mine.write_text("mine")
+    assert remove_views(root, {plan.views[path][0].rel for path in (PARETO, EXPLORER)}) == 3
+    assert {path for path in shown(root) if "/tables/" not in path} == set()
+    assert (root / SUMMARY).exists() and mine.exists()
 
 
 def test_a_link_that_is_right_already_is_left_as_it_is(store, root):

@@ -1,6 +1,6 @@
-"""What figures read beside the metrics, as one table each. No torch.
+"""What figures and the explorer read beside the metrics, as one table each. No torch.
 
-inputs: a figure job's upstream folders by role. metrics: the task's metrics.json. Rewards come out
+inputs: a job's upstream folders by role. metrics: the task's metrics.json. Rewards come out
 normalised, `norm_<objective>`.
 """
 
@@ -19,13 +19,18 @@ from moa.oracles.scale import RewardScale
 Inputs = Mapping[str, Path]
 
 
-def read_scores(inputs: Inputs, metrics: Mapping[str, Any]) -> pd.DataFrame:
-    """A row per run, seed, vector and prompt; without the texts, which no figure shows."""
-    parts = []
-    for run, _seed, _block, folder in _of(inputs, "score"):
-        frame = pd.read_parquet(folder / "scores.parquet").drop(columns=["prompt", "response"])
-        parts.append(frame.assign(run=run))
+def read_responses(inputs: Inputs, kind: str = "score") -> pd.DataFrame:
+    """A row per run, seed, vector and prompt: texts and rewards. kind: `judge` for the judges' rewards."""
+    parts = [
+        pd.read_parquet(folder / "scores.parquet").assign(run=run)
+        for run, _seed, _block, folder in _of(inputs, kind)
+    ]
     return pd.concat(parts, ignore_index=True)
+
+
+def read_scores(inputs: Inputs, metrics: Mapping[str, Any]) -> pd.DataFrame:
+    """The same without the texts, which no figure shows."""
+    return read_responses(inputs).drop(columns=["prompt", "response"])
 
 
 def read_curves(inputs: Inputs, metrics: Mapping[str, Any]) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""From scores to what people read: the metrics, figures and tables of a task."""
+"""From scores to what people read: the metrics, figures, tables and explorer of a task."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import Any
 from moa.workflow import similarity
 from moa.workflow.config import Run, Task
 from moa.workflow.entries import Catalogue, Entry, Inputs, only
+from moa.workflow.fingerprints import fingerprint
 from moa.workflow.graph import kinds, plain
-from moa.workflow.keys import constant
+from moa.workflow.keys import PACKAGE_ROOT, constant
 from moa.workflow.methods import SWEPT, compared
 
 # Each is a file of moa/reporting/, and a target under results/<config>/<task>/.
@@ -24,6 +25,8 @@ FIGURES = (
     "training_curves",
 )
 TABLES = ("verdict", "summary", "comparisons", "references", "spread")
+EXPLORER = "explorer.html"
+PAGE = PACKAGE_ROOT / "moa" / "reporting" / "explorer" / "page"  # its sources: no Python, but code
 POOLED = "pooled"  # a table of all tasks, below results/<config>/
 SWEEP = f"{SWEPT}_sweep"  # figure and table of the runs that a task's beta_w_sweep lists
 
@@ -43,7 +46,10 @@ Views = dict[str, tuple[Entry, str]]  # stable path -> an entry, and the file in
 def outputs(
     catalogue: Catalogue, config: str, task: Task, made: Made, shared: Inputs, judges: Inputs
 ) -> tuple[Entry, Views]:
-    """The metrics of a task's runs; its figures and tables, with those of its sweep. config: its name."""
+    """The metrics of a task's runs; its figures and tables, with those of its sweep, and its explorer.
+
+    config: its name.
+    """
     title = f"{config}-{task.name}"
     sources = {
         "data": shared["data"],
@@ -61,6 +67,7 @@ def outputs(
         files |= figure(catalogue, title, name, task.runs, metrics, made)
     for name in TABLES:
         files |= table(catalogue, title, name, name, metrics, task)
+    files |= explorer(catalogue, title, task.runs, metrics, made)
     if task.sweep:
         swept = f"{title}-{SWEEP}"
         values = metrics_entry(catalogue, swept, config, task, task.sweep, made, sources)
@@ -180,6 +187,17 @@ def table(
         modules=[f"moa.reporting.tables.{kind}"],
     )
     return _table_files(name, entry)
+
+
+def explorer(
+    catalogue: Catalogue, title: str, runs: list[Run], metrics: Entry, made: Made
+) -> Views:
+    """The page with all responses of the runs, by the oracles' rewards and the judges'."""
+    inputs: dict[str, Entry] = {"metrics": metrics}
+    for run in runs:
+        inputs |= {**only(made[run.name], "score/"), **only(made[run.name], "judge/")}
+    entry = catalogue.add("explorer", title, {"page": fingerprint(PAGE)}, inputs)
+    return {EXPLORER: (entry, EXPLORER)}
 
 
 def pooled_table(catalogue: Catalogue, config: str, metrics: dict[str, Entry]) -> Views:

@@ -71,5 +71,6 @@ STAGES: dict[str, Stage] = {
     "metrics": Stage("compute_metrics", "metrics", ("pymoo", "numpy", "scipy"), remade=True),
     "figure": Stage("draw_figure", "figure", ("matplotlib", "seaborn"), remade=True),
     "table": Stage("write_tables", "table", remade=True),
+    "explorer": Stage("write_explorer", "explorer", remade=True),
 }
 PARTS = {part for stage in STAGES.values() for part in stage.parts}  # made by another stage's job

@@ -1,4 +1,5 @@
-"""Views: stable paths, results/<config>/<task>/figures|tables/..., that are links into the store.
+"""Views: stable paths, results/<config>/<task>/figures|tables/... and explorer.html, that are links into
+the store.
 
 The store alone decides what has to be made. Links only show it to people: `ls -l` on a figure names the
 entry that it came from. One whose entry is not made yet shows an older one, and is said to.
@@ -51,8 +52,8 @@ def remove_views(root: Path, entries: Collection[str]) -> int:
 
 
 def outdated(plan: Plan, root: Path) -> tuple[list[str], list[str]]:
-    """<task>/figures|tables/<name> of what is shown below `root` and is of an older plan: what this plan
-    makes anew, and what it does not have at all.
+    """<task>/figures|tables/<name>, <task>/explorer of what is shown below `root` and is of an older plan:
+    what this plan makes anew, and what it does not have at all.
     """
     folder = root / "results" / plan.config.name
     planned = {path: f"{entry.rel}/{file}" for path, (entry, file) in plan.views.items()}
@@ -85,11 +86,9 @@ def outdated_notes(plan: Plan, root: Path) -> list[str]:
 
 
 def _links(root: Path, config: str) -> Iterator[Path]:
-    for kind in ("figures", "tables"):
-        for folder in (f"*/{kind}", kind):  # of a task, and of all
-            yield from sorted(
-                p for p in root.glob(f"results/{config}/{folder}/*") if p.is_symlink()
-            )
+    for kind in ("figures/*", "tables/*", "explorer.html"):
+        for files in (f"*/{kind}", kind):  # of a task, and of all
+            yield from sorted(p for p in root.glob(f"results/{config}/{files}") if p.is_symlink())
 
 
 def _shown(link: Path) -> str:
@@ -98,7 +97,12 @@ def _shown(link: Path) -> str:
 
 
 def _counted(names: list[str]) -> str:
-    return "1 figure or table is" if len(names) == 1 else f"{len(names)} figures or tables are"
+    one = len(names) == 1
+    return (
+        "1 figure, table or explorer is"
+        if one
+        else f"{len(names)} figures, tables or explorers are"
+    )
 
 
 def _listed(names: list[str]) -> str:

@@ -1,0 +1,52 @@
+"""Chromium, driven by Playwright, on pages that lie on disk."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+
+@contextmanager
+def chromium() -> Iterator[Any]:
+    """A browser of this machine. The test is skipped where there is none."""
+    why = "opens pages in Chromium, and Playwright, which drives it, is not installed"
+    playwright = pytest.importorskip("playwright.sync_api", reason=why)
+    program = next(filter(None, map(shutil.which, NAMES)), None)
+    if program is None:
+        pytest.skip(f"opens pages in Chromium, and none of {', '.join(NAMES)} is installed")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=program)
+        yield browser
+        browser.close()
+
+
+class Watched:
+    """Opens pages, each in a window of its own, and knows what they complained of and asked for."""
+
+    def __init__(self, browser: Any) -> None:
+        self.browser = browser
+        self.complaints: list[str] = []
+        self.requests: list[str] = []
+
+    def open(self, path: Path, address: str = "", watch: str = "", **window: Any) -> Any:
+        """path: of the page. address: what stands behind it, such as `#w=1,0`. watch: a script beside the
+        page's own.
+        """
+        page = self.browser.new_context(**window).new_page()
+        page.set_default_timeout(60_000)  # of a busy machine
+        if watch:
+            page.add_init_script(watch)
+        page.on("console", lambda said: self.complaints.append(said.text))
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("dialog", lambda dialog: self.complaints.append(dialog.message))
+        page.on("request", lambda request: self.requests.append(request.url))
+        page.goto(path.as_uri() + address)
+        page.wait_for_selector("html[data-ready]", state="attached")
+        return page
