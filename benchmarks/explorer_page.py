@@ -41,6 +41,10 @@ WATCH = """
     else new MutationObserver(() => root.dataset.ready && seen()).observe(root, { attributes: true });
   });
 """
+SEEN = """async () => {
+  while (!window.shown) await new Promise(requestAnimationFrame);
+  return window.shown / 1000;
+}"""
 TIMED = """async () => {
   const start = performance.now();
   %s;
@@ -68,8 +72,7 @@ def measure(browser: Any, file: Path, rounds: int) -> dict[str, float]:
     first, moves, prompts, orders = [], [], [], []
     for _ in range(rounds):
         view = Watched(browser).open(file, watch=WATCH, viewport={"width": 1440, "height": 900})
-        view.wait_for_function("window.shown")
-        first.append(view.evaluate("window.shown / 1000"))
+        first.append(view.evaluate(SEEN))
 
         def timed(act: str, view: Any = view) -> float:
             return float(view.evaluate(TIMED % act))

@@ -140,9 +140,7 @@ def test_a_single_figure_is_a_target(checkout):
 
 
 def test_the_explorer_has_all_responses_and_is_made_anew_by_its_sources_alone(checkout):
-    blocks = dict(
-        re.findall(r'<script type="\S+" id="([\w-]+)">(.*?)<', (checkout / EXPLORER).read_text())
-    )
+    blocks = explorer_blocks(checkout)
     about = read_json(blocks, "about")
     assert [run["name"] for run in about["runs"]] == [
         *("rlhf", "rewarded_soups", "ric", "mo_odpo", "mi_epo")
@@ -223,8 +221,10 @@ def test_judges_are_added_by_config_alone_and_train_nothing(checkout):
         make_here(store, entry)
     assert {folder.name for folder in (store / "generate").iterdir()} == generated
     assert len(list((store / "score").glob("*-judges-*"))) == 5
-    jobs, _ = snakemake(checkout, "--", TABLE, config="judged.yaml")
-    assert jobs == {"compute_metrics": 1, "write_tables": 1}
+    jobs, _ = snakemake(checkout, "--", TABLE, EXPLORER, config="judged.yaml")
+    assert jobs == {"compute_metrics": 1, "write_tables": 1, "write_explorer": 1}
+    about = read_json(explorer_blocks(checkout), "about")
+    assert [by["name"] for by in about["by"]] == ["oracles", "judges"]
     table = pd.read_csv(checkout / TABLE)
     assert table["by"].tolist() == ["oracles"] * 4 + ["judges"] * 4
     own, judged = (table[table["by"] == by].set_index("run") for by in ("oracles", "judges"))
@@ -370,6 +370,12 @@ def test_a_view_that_an_interrupted_run_left_behind_is_set_by_the_next(checkout)
     (checkout / PARETO).symlink_to("../../../store/figure/an-older-one/pareto_fronts.pdf")
     assert snakemake(checkout, "--dry-run")[0] == {} and os.readlink(checkout / PARETO) != right
     assert snakemake(checkout)[0] == {} and os.readlink(checkout / PARETO) == right
+
+
+def explorer_blocks(checkout):
+    """name -> data of the page."""
+    text = (checkout / EXPLORER).read_text()
+    return dict(re.findall(r'<script type="\S+" id="([\w-]+)">(.*?)<', text))
 
 
 def links(folder):

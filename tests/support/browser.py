@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+PATIENCE = 60_000  # milliseconds, on a busy machine
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
@@ -27,6 +28,16 @@ def chromium() -> Iterator[Any]:
         browser.close()
 
 
+def expect(locator: Any) -> Any:
+    """What a part of a page must come to be. `wait_for_function` would evaluate text in the page, which its
+    policy forbids.
+    """
+    from playwright.sync_api import expect as expectation
+
+    expectation.set_options(timeout=PATIENCE)
+    return expectation(locator)
+
+
 class Watched:
     """Opens pages, each in a window of its own, and knows what they complained of and asked for."""
 
@@ -40,7 +51,7 @@ class Watched:
         page's own.
         """
         page = self.browser.new_context(**window).new_page()
-        page.set_default_timeout(60_000)  # of a busy machine
+        page.set_default_timeout(PATIENCE)
         if watch:
             page.add_init_script(watch)
         page.on("console", lambda said: self.complaints.append(said.text))

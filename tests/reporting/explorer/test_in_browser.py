@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from support.browser import expect
 from support.made_up_responses import JUDGED, MEAN, STD, made_up
 
 
@@ -51,10 +52,7 @@ def test_the_slider_moves_the_points_the_texts_and_the_rewards(explore):
     seen = []
     for vector in (5, 6, 10):
         page.locator("#w").fill(str(vector))
-        page.wait_for_function(f"document.querySelector('#w').value == {vector}")
-        page.wait_for_function(
-            f"document.querySelector('#responses').textContent.includes('under {vector},')"
-        )
+        expect(card(page, "sft")).to_contain_text(f"under {vector},")
         assert page.locator("#chosen").inner_text() == (
             f"helpfulness {vector / 10:.2f}, harmlessness {1 - vector / 10:.2f}"
         )
@@ -74,7 +72,7 @@ def test_the_slider_moves_the_points_the_texts_and_the_rewards(explore):
     assert texts(page, "rlhf") == ["rlhf says 10 under 0, seed 0"]
     assert "one policy per objective" not in card(page, "rlhf").inner_text()
     page.locator("#w").fill("7")
-    page.wait_for_function("document.querySelector('#responses').textContent.includes('under 7,')")
+    expect(card(page, "sft")).to_contain_text("under 7,")
     assert "at 1/0: one policy per objective" in card(page, "rlhf").inner_text()
 
 
@@ -102,7 +100,7 @@ def test_seeds_are_shown_together_or_one_by_one(explore):
     mean = made.metrics["runs"]["sft"]["points"][3]
     assert chosen_points(page)["SFT"][1:] == [two(x) for x in mean]
     page.locator("#seed").select_option("1")
-    page.wait_for_function("!document.querySelector('#responses').textContent.includes('seed 0')")
+    expect(page.locator("#responses")).not_to_contain_text("seed 0")
     assert texts(page, "sft") == ["sft says 10 under 3, seed 1"]
     own = made.metrics["runs"]["sft"]["seeds"]["1"]["points"][3]
     assert chosen_points(page)["SFT"][1:] == [two(x) for x in own]
@@ -114,9 +112,7 @@ def test_judges_are_another_set_of_rewards(explore):
     page.locator("#by").select_option(label="judges")
     row = made.row("mi_epo", 0, 5, 10)
     expected = two(JUDGED * row.norm_helpfulness)
-    page.wait_for_function(
-        f"document.querySelector('[data-run=mi_epo] td').textContent.startsWith('{expected}')"
-    )
+    expect(card(page, "mi_epo").locator("td").first).to_contain_text(expected)
     points = made.metrics["judged"]["runs"]["mi_epo"]["points"][5]
     assert chosen_points(page)["MI-EPO"][1:] == [two(x) for x in points]
     page.wait_for_url("**#by=judges")
@@ -127,11 +123,11 @@ def test_search_finds_prompts_by_all_their_words(explore):
     page = explore(made_up(prompts=prompts))
     assert listed(page) == prompts and page.locator("#count").inner_text() == "(4)"
     page.locator("#find").fill("how ch")
-    page.wait_for_function("document.querySelectorAll('#prompts li').length == 1")
+    expect(page.locator("#prompts li")).to_have_count(1)
     assert listed(page) == ["How to play chess"]
     assert page.locator("#count").inner_text() == "(1 of 4)"
     page.locator("#find").fill("bread")
-    page.wait_for_function("document.querySelectorAll('#prompts li').length == 2")
+    expect(page.locator("#prompts li")).to_have_count(2)
     assert listed(page) == prompts[:2]
 
 
@@ -158,15 +154,15 @@ def test_prompts_are_ordered_by_what_is_asked(explore):
         ordered = measure.iloc[np.argsort(first * measure.to_numpy())]
         page.locator("#sort").select_option(label=label)
         prompts = [f"prompt {i - 10}" for i in ordered.index]
-        page.wait_for_function(f"document.querySelector('#prompt').textContent == '{prompts[0]}'")
-        assert listed(page) == prompts, label
+        expect(page.locator("#prompts li .text")).to_have_text(prompts)
+        expect(page.locator("#prompt")).to_have_text(prompts[0])
         assert page.locator("#prompts .number").all_inner_texts() == [two(x) for x in ordered], (
             label
         )
     page.locator("#of").select_option(label="SFT")
     own = of.loc["sft", 2] @ [0.2, 0.8]
     best = own.idxmax()
-    page.wait_for_function(f"document.querySelector('#prompt').textContent == 'prompt {best - 10}'")
+    expect(page.locator("#prompt")).to_have_text(f"prompt {best - 10}")
 
 
 def test_a_link_opens_the_view_that_was_left(explore):
@@ -184,7 +180,7 @@ def test_a_link_opens_the_view_that_was_left(explore):
     assert "w=0.2%2C0.6%2C0.2" in page.url and "shown=rlhf%2Cmo_odpo%2Cmi_epo" in page.url
     again = explore(made, "#" + page.url.split("#")[1])
     for other in (page, again):
-        other.wait_for_function("document.querySelectorAll('#responses article').length == 3")
+        expect(other.locator("#responses article")).to_have_count(3)
     for part in ("main", "#responses", "#prompts", "#front"):
         assert again.locator(part).first.inner_text() == page.locator(part).first.inner_text()
     assert again.locator("#find").input_value() == "prompt"
@@ -210,14 +206,10 @@ def test_the_triangle_goes_to_the_nearest_vector_and_follows_keys(explore):
     assert page.get_by_role("radio").count() == 13
     box = page.locator(".triangle").bounding_box()
     page.mouse.click(box["x"] + 0.5 * box["width"], box["y"] + 0.05 * box["height"])
-    page.wait_for_function(
-        "document.querySelector('#chosen').textContent.startsWith('helpfulness 1.00')"
-    )
+    expect(page.locator("#chosen")).to_contain_text("helpfulness 1.00")
     assert texts(page, "mi_epo") == ["mi_epo says 10 under 12, seed 0"]
     page.keyboard.press("ArrowLeft")
-    page.wait_for_function(
-        "document.querySelector('#chosen').textContent.startsWith('helpfulness 0.80')"
-    )
+    expect(page.locator("#chosen")).to_contain_text("helpfulness 0.80")
     assert texts(page, "mi_epo") == ["mi_epo says 10 under 11, seed 0"]
 
 
@@ -227,9 +219,7 @@ def test_with_four_objectives_weights_are_normalised_and_the_nearest_is_said(exp
     assert sliders.count() == 4
     for i, value in enumerate((90, 10, 0, 0)):
         sliders.nth(i).fill(str(value))
-    page.wait_for_function(
-        "document.querySelector('#chosen').textContent.startsWith('helpfulness 1.00')"
-    )
+    expect(page.locator("#chosen")).to_contain_text("helpfulness 1.00")
     assert page.locator("#w .number").all_inner_texts() == ["0.90", "0.10", "0.00", "0.00"]
     assert texts(page, "mi_epo") == ["mi_epo says 10 under 0, seed 0"]
     assert "nearest" in page.locator("#evaluated").inner_text()
@@ -240,9 +230,7 @@ def test_the_list_of_prompts_is_one_stop_and_follows_arrows(explore):
     page.get_by_role("listbox").focus()
     for key, prompt in (("ArrowDown", 1), ("End", 5), ("ArrowUp", 4), ("Home", 0)):
         page.keyboard.press(key)
-        page.wait_for_function(
-            f"document.querySelector('#prompt').textContent == 'prompt {prompt}'"
-        )
+        expect(page.locator("#prompt")).to_have_text(f"prompt {prompt}")
         chosen = page.locator("#prompts [aria-selected=true]")
         assert chosen.count() == 1 and chosen.inner_text() == f"prompt {prompt}"
 
@@ -267,7 +255,7 @@ def test_hostile_text_is_text(explore, width):
     before = page.evaluate("document.scripts.length")
     for i, text in enumerate(HOSTILE):
         page.locator("#prompts li").nth(i).click()
-        page.wait_for_function("i => location.hash.includes(`prompt=${10 + i}`) || i === 0", arg=i)
+        expect(page.locator("#prompts li").nth(i)).to_have_attribute("aria-selected", "true")
         assert page.locator("#prompt").text_content() == (text or "(none)")
         shown = card(page, "sft").locator("p.text")
         assert shown.text_content() == (text or "(empty)")

@@ -1,6 +1,6 @@
 // The whole page, drawn once, and again when its address changes.
 
-import { about } from "./data.js";
+import { about, textsOf } from "./data.js";
 import { byId, el, number } from "./dom.js";
 import { distributions } from "./distributions.js";
 import { front } from "./front.js";
@@ -8,7 +8,7 @@ import { preference } from "./preference.js";
 import { prompts } from "./prompts.js";
 import { responses } from "./responses.js";
 import { runs } from "./runs.js";
-import { readHash, redrawAll } from "./state.js";
+import { readHash, redrawAll, state } from "./state.js";
 
 const counted = (n, what) => `${n} ${what}${n === 1 ? "" : "s"}`;
 
@@ -44,4 +44,5 @@ const show = () => {
 };
 addEventListener("hashchange", show);
 show();
-document.documentElement.dataset.ready = "yes";
+await textsOf(state.prompt);
+document.documentElement.dataset.ready = "yes"; // all that is asked for can be seen

@@ -47,7 +47,7 @@ function response(run, seed, c, read, best) {
   return [
     about.seeds.length > 1 ? el("h4", {}, `Seed ${about.seeds[seed]}`) : null,
     said, rewards(c, best),
-    el("p", { class: "small" }, `${length(c)}; ${n === 1 ? "the same" : `${n} different`} under ${vectors.length} w`),
+    el("p", { class: "small" }, `${length(c)}; ${n === 1 ? "the same" : `${n} different`} under ${vectors.length}\u00a0w`),
   ];
 }
 
