@@ -72,6 +72,7 @@ def test_jobs_that_compute_on_a_cpu_ask_for_no_gpu(jobs):
         "compute_metrics",
         "draw_figure",
         "write_tables",
+        "write_explorer",
         "all",
     }
 
