@@ -106,7 +106,9 @@ def test_with_refusals_every_prompt_has_two_responses(loaded):
     params = {"archive": str(ARCHIVE), "max_prompt_chars": 300, "max_response_chars": 1000}
     filled = packaged_text.load(params | {"refusals": True}, Counter())
     labelled = {
-        r.response.strip(): r.score for r in packages.pyrit_ratings("refusal_scorer") if r.score == 1
+        r.response.strip(): r.score
+        for r in packages.pyrit_ratings("refusal_scorer")
+        if r.score == 1
     }
     assert filled["prompt"] == dataset["prompt"] and filled["chosen"] == dataset["chosen"]
     for before, now in zip(dataset["rejected"], filled["rejected"], strict=True):
@@ -114,7 +116,11 @@ def test_with_refusals_every_prompt_has_two_responses(loaded):
             assert now == before
         else:
             assert now in labelled and len(now) <= 80 and "\n" not in now
-    added = {now for before, now in zip(dataset["rejected"], filled["rejected"], strict=True) if not before}
+    added = {
+        now
+        for before, now in zip(dataset["rejected"], filled["rejected"], strict=True)
+        if not before
+    }
     assert len(added) > 15 and all("can" in text for text in added)  # cannot, can't
 
 
