@@ -46,14 +46,10 @@ class Watched:
         self.complaints: list[str] = []
         self.requests: list[str] = []
 
-    def open(self, path: Path, address: str = "", watch: str = "", **window: Any) -> Any:
-        """path: of the page. address: what stands behind it, such as `#w=1,0`. watch: a script beside the
-        page's own.
-        """
+    def open(self, path: Path, address: str = "", **window: Any) -> Any:
+        """path: of the page. address: what stands behind it, such as `#w=1,0`."""
         page = self.browser.new_context(**window).new_page()
         page.set_default_timeout(PATIENCE)
-        if watch:
-            page.add_init_script(watch)
         page.on("console", lambda said: self.complaints.append(said.text))
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.on("dialog", lambda dialog: self.complaints.append(dialog.message))
