@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
@@ -115,7 +117,7 @@ def test_judges_are_another_set_of_rewards(explore):
     expect(card(page, "mi_epo").locator("td").first).to_contain_text(expected)
     points = made.metrics["judged"]["runs"]["mi_epo"]["points"][5]
     assert chosen_points(page)["MI-EPO"][1:] == [two(x) for x in points]
-    page.wait_for_url("**#by=judges")
+    expect(page).to_have_url(re.compile("#by=judges$"))
 
 
 def test_search_finds_prompts_by_all_their_words(explore):
@@ -176,7 +178,7 @@ def test_a_link_opens_the_view_that_was_left(explore):
     page.locator("#sort").select_option(label="worst humor at this w")
     page.locator("#of").select_option(label="MI-EPO")
     page.locator("#find").fill("prompt")
-    page.wait_for_url("**find=prompt**")
+    expect(page).to_have_url(re.compile("find=prompt"))
     assert "w=0.2%2C0.6%2C0.2" in page.url and "shown=rlhf%2Cmo_odpo%2Cmi_epo" in page.url
     again = explore(made, "#" + page.url.split("#")[1])
     for other in (page, again):
