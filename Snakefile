@@ -26,6 +26,5 @@ include: "rules/check.smk"
 
 
 rule all:
-    default_target: True
     input:
         shown,

@@ -20,5 +20,5 @@ rule check:
         config=ORIGIN.config,
         given=json.dumps(ORIGIN.given),
     shell:
-        f"{PYTHON} {shlex.quote(str(SCRIPTS / 'check_config.py'))} "
+        f"{PREFIX}{PYTHON} {shlex.quote(str(SCRIPTS / 'check_config.py'))} "
         "--configfile {params.config:q} --given {params.given:q} 2>&1 | tee {log:q}"

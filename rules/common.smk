@@ -10,8 +10,16 @@ import time
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.settings.types import DeploymentMethod
 
-SCRIPTS = Path(workflow.basedir) / "workflow_scripts"
+CHECKOUT = Path(workflow.snakefile).parents[
+    1
+]  # this file's: a workflow that takes this one has its own
+SCRIPTS = CHECKOUT / "workflow_scripts"
+if not SCRIPTS.is_dir():
+    raise WorkflowError(
+        "a Snakefile alone has no scripts to run: clone the repository, and name the clone's Snakefile"
+    )
 sys.path.insert(0, str(SCRIPTS))
 
 from moa.workflow.resources import check_site, gpus_of, launcher_of
@@ -25,13 +33,22 @@ from moa.runtime.files import write_json
 from moa.runtime.publishing import work_folder
 from moa.runtime.yaml_files import read_yaml
 
+# Another workflow may take this one as a module (docs/reuse.md): its files, and what it does on success,
+# are its own, and it gives a mapping as config, which extends what lies in config/ here.
+AS_MODULE = not workflow.modifier.is_main_snakefile()
 # What the file says and, over it, the command line. What a config extends lies beside it.
-SETTINGS = merge(config, typed(workflow.config_settings.config))
-FOLDER = Path(workflow.configfiles[-1]).parent if workflow.configfiles else Path("config")
+SETTINGS = config if AS_MODULE else merge(config, typed(workflow.config_settings.config))
+FILES = [] if AS_MODULE else [Path(file) for file in workflow.configfiles]
+FOLDER = FILES[-1].parent if FILES else CHECKOUT / "config"
 
+if workflow.modifier.path_modifier.replace_prefix("results/store") != "results/store":
+    raise WorkflowError(
+        "this module takes no `prefix` or `replace_prefix`, since keys name what is made: "
+        "give its config a `store` and a `name` of its own"
+    )
 try:
-    for file in workflow.configfiles:
-        read_yaml(Path(file))  # what Snakemake read of it hides a key that stands twice
+    for file in FILES:
+        read_yaml(file)  # what Snakemake read of it hides a key that stands twice
     PLAN = Plan(resolve(SETTINGS, FOLDER))
 except ConfigError as error:
     raise WorkflowError(str(error))
@@ -39,7 +56,20 @@ except ConfigError as error:
 STORE = Path(PLAN.config.store)
 HUB = STORE.resolve() / "hub"  # filled by `prefetch`; to all other jobs the hub is switched off
 LOGS = Path("results/logs")
-PYTHON = shlex.quote(sys.executable)  # the interpreter that runs Snakemake has what jobs need
+IMAGE = CHECKOUT / "containers" / "moa.sif"
+CONTAINED = DeploymentMethod.APPTAINER in workflow.deployment_settings.deployment_method
+if CONTAINED and not IMAGE.exists():
+    raise WorkflowError(
+        f"there is no {IMAGE}: `make container` builds it, or put a link to one there"
+    )
+
+
+# Used with `--software-deployment-method apptainer` alone (docs/reuse.md).
+container: str(IMAGE)
+
+
+# The interpreter that runs Snakemake has what jobs need; so has the container's.
+PYTHON = "python3" if CONTAINED else shlex.quote(sys.executable)
 
 if workflow.is_main_process:  # a job parses this file too
     os.environ[PLANNED_AT] = str(time.time())
@@ -52,10 +82,10 @@ else:
 # again, which is a tenth of a small training job's time.
 ALLOCATOR = "MALLOC_MMAP_THRESHOLD_=33554432 MALLOC_TRIM_THRESHOLD_=4294967296"
 
-# Quiet libraries, so that a job's own lines can be read; the first part is Snakemake's default. The
-# trap: a signal to the whole job must not end the shell before the script in it has saved.
-shell.prefix(
-    "set -euo pipefail; export TRANSFORMERS_VERBOSITY=error HF_HUB_DISABLE_PROGRESS_BARS=1 "
+# Before every command, and not `shell.prefix`, which is everybody's. Quiet libraries, so that a job's own
+# lines can be read. The trap: a signal to the whole job must not end the shell before the script in it has saved.
+PREFIX = (
+    "export TRANSFORMERS_VERBOSITY=error HF_HUB_DISABLE_PROGRESS_BARS=1 "
     f"{ALLOCATOR} PYTHONWARNINGS=ignore::FutureWarning HF_HUB_OFFLINE=1 HF_HUB_CACHE={shlex.quote(str(HUB))}; "
     "trap : TERM USR1; "
 )
@@ -81,24 +111,26 @@ def manifest(stage):
 
 
 def job_log(stage, suffix="log"):
-    return str(LOGS / stage / ("{name}-{key}." + suffix))
+    return f"{LOGS}/{stage}/{{name}}-{{key}}.{suffix}"
 
 
 def run_script(name, launcher=PYTHON):
     """The command of a job; its output goes to the terminal and to its log."""
-    command = f"{launcher} {shlex.quote(str(SCRIPTS / name))}.py"
+    program = shlex.quote(str(SCRIPTS / f"{name}.py"))
     # Only the end of the script ends tee: what it says after a signal is logged, too.
     tee = "(trap '' INT TERM USR1; exec tee {log:q})"
-    return command + " --spec {params.spec:q} --out {params.out:q} 2>&1 | " + tee
+    return (
+        f"{PREFIX}{launcher} {program} --spec {{params.spec:q}} --out {{params.out:q}} 2>&1 | {tee}"
+    )
 
 
 def train_script(name):
     """The command of a training job: one process per GPU, if the config asks for several."""
-    return TENSORBOARD + run_script(name, launcher="{params.launcher}")
+    return run_script(name, launcher=f"{TENSORBOARD} {{params.launcher}}")
 
 
 # Where trackers write, if the config asks for TensorBoard: it must outlive the job's work folder.
-TENSORBOARD = f"TENSORBOARD_LOGGING_DIR={LOGS}/tensorboard/" + "{wildcards.name}-{wildcards.key} "
+TENSORBOARD = f"TENSORBOARD_LOGGING_DIR={LOGS}/tensorboard/{{wildcards.name}}-{{wildcards.key}}"
 
 
 def makes_something():

@@ -11,6 +11,6 @@ rule prefetch:
         lock=str(LOCK),
         repositories=[f"{r.type}:{r.id}@{r.revision}" for r in sorted(PLAN.repositories)],
     shell:
-        "export HF_HUB_OFFLINE=0; unset HF_HUB_DISABLE_PROGRESS_BARS; "
+        f"{PREFIX}export HF_HUB_OFFLINE=0; unset HF_HUB_DISABLE_PROGRESS_BARS; "
         f"{PYTHON} {shlex.quote(str(SCRIPTS / 'prefetch_hub.py'))} "
         "--cache {params.cache:q} --lock {params.lock:q} {params.repositories:q}"

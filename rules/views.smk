@@ -4,10 +4,14 @@
 
 from functools import cache
 
-from moa.workflow.origins import Origin, record, sign_views
+from moa.workflow.origins import MAPPING_FILE, Origin, record, sign_views, write_mapping
 from moa.workflow.views import outdated_notes, show_views
 
-ORIGIN = Origin.of(Path(workflow.configfiles[-1]), SETTINGS, Path.cwd())
+# The mapping that a module is given is kept as a file, which `status`, `gc` and `check` can read.
+MAPPING = Path.cwd() / "results" / PLAN.config.name / MAPPING_FILE
+ORIGIN = (
+    Origin(MAPPING, {}, Path.cwd()) if AS_MODULE else Origin.of(FILES[-1], SETTINGS, Path.cwd())
+)
 
 
 @cache
@@ -16,6 +20,8 @@ def begin_run():
     if not (workflow.is_main_process and makes_something()):
         return
     root = Path.cwd()
+    if AS_MODULE:
+        write_mapping(MAPPING, SETTINGS, FOLDER, STORE)
     record(PLAN, ORIGIN, STORE)
     if replaced := sign_views(PLAN, ORIGIN, root):
         print(replaced, file=sys.stderr)
@@ -32,6 +38,9 @@ def shown(wildcards):
 
 
 def shown_by(path):
+    """The input of a rule that reads a view, also of a workflow that takes this one as a module: the entry
+    behind it. The view itself is no file that a rule makes."""
+
     def entry(wildcards):
         (made,) = manifests_of([path])
         if workflow.dag_settings.forcetargets:
@@ -45,7 +54,10 @@ def shown_by(path):
 def refuse(wildcards):
     wanted = "results/{config}/{view}".format(**wildcards)
     if wanted in PLAN.views:
-        raise WorkflowError(f"ask for {wanted} just so, without anything before it")
+        raise WorkflowError(
+            f"ask for {wanted} just so, without anything before it; a rule that reads it has "
+            f"shown_by('{wanted}') as input"
+        )
     raise WorkflowError(f"this config makes no {wanted}, but: {', '.join(PLAN.views)}")
 
 
@@ -78,5 +90,6 @@ rule no_such_view:
     output:
         "results/{config}/{view}",
     wildcard_constraints:
-        config="[^/]+(/[^/]+)?",  # a task's, or all tasks'
+        # Of a task, or of all tasks; what else is in results/ is a module's user's.
+        config=f"{PLAN.config.name if AS_MODULE else '[^/]+'}(/[^/]+)?",
         view=r"(figures|tables)/[^/]+|explorer\.html",

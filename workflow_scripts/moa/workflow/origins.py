@@ -20,6 +20,7 @@ from moa.workflow.keys import canonical, canonical_json
 from moa.workflow.plan import Plan, read_plan
 
 PLAN_FILE = "plan.json"  # in results/<config>/: the plan that was run last
+MAPPING_FILE = "config.json"  # there, too: the config that another workflow gave this one
 RECORDS = "plans"  # folder of a store
 
 
@@ -59,6 +60,18 @@ class Record:
     def there(self) -> bool:
         """Whether its config still is where it was."""
         return self.origin.config.is_file() and self.origin.checkout.is_dir()
+
+
+def write_mapping(path: Path, settings: Mapping[str, Any], folder: Path, store: Path) -> None:
+    """Write a config that is in no file as one, which means the same from wherever it is read.
+
+    folder: where what it extends lies.
+    """
+    kept = {**settings, "store": str(store.absolute())}
+    if kept.get("extends") is not None:
+        kept["extends"] = str((folder / str(kept["extends"])).resolve())
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_json(path, kept)
 
 
 def sign_views(plan: Plan, origin: Origin, root: Path) -> str | None:
