@@ -17,7 +17,7 @@ quote = '$(subst ','\'',$(1))'
 MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs
 READY := $(VENV)/.ready $(if $(wildcard requirements-$(SCALE).lock),$(VENV)/.ready-$(SCALE))
 
-.PHONY: help config-there setup run check rehearsal status efficiency adopt gc test test-all bench bench-gpu \
+.PHONY: help config-there setup run check rehearsal container status efficiency adopt gc test test-all bench bench-gpu \
 	lint format docs config-docs clean
 
 help: ## this list
@@ -55,6 +55,9 @@ check: config-there setup ## whether CONFIG's base, tokenizer, oracles and data 
 rehearsal: setup ## the paper's run on tiny made-up models and data
 	$(BIN)/python workflow_scripts/make_rehearsal.py --out data/rehearsal
 	$(BIN)/snakemake --profile profiles/local --cores $(CORES) --configfile config/rehearsal.yaml -- $(TARGET)
+
+container: ## an Apptainer image of the environment, for jobs with --software-deployment-method apptainer
+	apptainer build containers/moa.sif containers/moa.def
 
 status: config-there setup ## how far the runs of CONFIG are
 	$(BIN)/python workflow_scripts/show_status.py --configfile $(call quote,$(CONFIG))

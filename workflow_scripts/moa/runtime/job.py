@@ -10,6 +10,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib import metadata
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -117,12 +118,32 @@ def read_spec(path: Path, out: Path) -> dict[str, Any]:
         return json.loads(published.read_text())
 
 
+def _check_versions(planned: dict[str, str]) -> None:
+    """Raise JobError if a library here is not the one that the key tells of: a container has its own."""
+    here = {name: _version(name) for name in planned}
+    if other := [name for name in planned if here[name] != planned[name]]:
+        told = ", ".join(f"{name} {here[name]} for {planned[name]}" for name in other)
+        raise JobError(
+            f"this job has other packages than it was planned with: {told}; give Snakemake and its jobs "
+            "the same (`make setup`, and `make container` for an image)"
+        )
+
+
+def _version(name: str) -> str:
+    """Installed, without a local suffix, as the key has it."""
+    try:
+        return metadata.version(name).split("+")[0]
+    except metadata.PackageNotFoundError:
+        return "(not installed)"
+
+
 def _attempt(
     main: Callable[[Job], None], spec: dict[str, Any], out: Path, before: Callable[[], None]
 ) -> tuple[int, str]:
     """Run a job once. Returns: its exit code and, unless that is 0, why."""
     name = f"{spec['stage']} {spec['name']}"
     try:
+        _check_versions(spec.get("versions", {}))
         before()
         with publishing(spec, out) as job:
             main(job)
