@@ -64,8 +64,8 @@ if CONTAINED and not IMAGE.exists():
     )
 
 
-# Used with `--software-deployment-method apptainer` alone (docs/reuse.md).
-container: str(IMAGE)
+# Not named where none is used, since Snakemake records the image that is named as the job's own.
+container: str(IMAGE) if CONTAINED else None
 
 
 # The interpreter that runs Snakemake has what jobs need; so has the container's.
