@@ -51,7 +51,7 @@ def test_a_job_runs_in_the_image_with_the_images_python(checkout):
     assert jobs == {"prepare_data": 1} and (checkout / target).exists()
     asked = (checkout / "asked.txt").read_text()
     assert asked.startswith(f"exec\n--home\n{checkout}\n--nv\n")
-    assert f"\n{image}\nbash\n-c\n" in asked
+    assert f"\n{image}\nbash\n-c\nset -euo pipefail; " in asked
     assert "HF_HUB_OFFLINE=1" in asked  # all that a job is told is told inside
     log = checkout / "results/logs/data" / f"{entry.rel.removeprefix('data/')}.log"
     assert log.read_text().startswith("inside\n")
