@@ -21,13 +21,14 @@ from moa.workflow.inherit import read_config
 from moa.workflow.jobs import Jobs
 from moa.workflow.keys import library_versions
 from moa.workflow.outputs import FRONT, Made, Views, outputs, pooled_table
+from moa.workflow.policies import policy_views
 from moa.workflow.sources import pin, repositories
 
 CHECKOUT = Path(__file__).resolve().parents[3]  # where Snakemake is run
 
 
 class Plan:
-    """entries: by folder, relative to the store. views: stable path -> an entry and a file in it.
+    """entries: by folder, relative to the store. views: stable path -> an entry and a file, or a folder, in it.
     repositories: what the config takes from the hub. shared, judges: task -> role -> what its runs start
     from, and what its judges need.
 
@@ -63,6 +64,8 @@ class Plan:
                     made.setdefault(run.name, {}).update(roles)
                     ends = [e for role, e in roles.items() if role.startswith("evaluate/")]
                     self.ends[task.name, run.name, seed] = ends
+                for run in task.runs:  # those of a sweep are there to be compared
+                    self.views |= policy_views(catalogue, config.name, task, run, seed, start)
             self._check_distinct(task, config.seeds[0])
             metrics[task.name], files = outputs(catalogue, config.name, task, made, shared, judges)
             self.views |= files
