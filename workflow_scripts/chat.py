@@ -11,6 +11,7 @@ import argparse
 import os
 import shutil
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -79,6 +80,7 @@ def talk(policy: Policy, vectors: list[list[float]], args: argparse.Namespace) -
     # Late, so that what is wrong is told at once, and the hub is what `prefetch` left in the store.
     os.environ |= {"HF_HUB_OFFLINE": "1", "HF_HUB_CACHE": str(policy.store / "hub")}
     os.environ |= {"TRANSFORMERS_VERBOSITY": "error", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
+    warnings.simplefilter("ignore")  # libraries that speak of their own future
     from moa.tools.policies.asking import Asked
     from moa.tools.policies.rewards import Rewards
     from moa.tools.policies.shown import heading, plain, shown

@@ -3,7 +3,7 @@
 In:  base, sft, and what the run trained (policy, or expert/<objective>, or nothing); data, oracle_stats,
      oracle/<objective>; spec.params: what the run is (config, task, run, label, method, conditioned), how
      its policy is told w (conditioning, merge), and how it is asked (objectives, generation, vectors).
-Out: <run>-s<seed>/policy.json, which the stable path leads to: all of these, the form of its prompts,
+Out: <run>-s<seed>/policy.json, which the stable path leads to: all of these, the form of its prompts (with equal weights),
      RiC's goals, what normalises rewards, and the entries that it is made of.
 """
 
@@ -11,7 +11,7 @@ import json
 
 from moa.models.goals import GOALS
 from moa.oracles.scale import RewardScale
-from moa.preferences import build_prompt
+from moa.preferences import build_prompt, uniform
 from moa.runtime.files import write_json
 from moa.runtime.job import run
 from moa.runtime.publishing import Job
@@ -28,7 +28,9 @@ def main(job: Job) -> None:
         {
             **p,
             "seed": job.seed,
-            "prompt": build_prompt("{x}", objectives, p["vectors"][0], p["generation"]["decimals"]),
+            "prompt": build_prompt(
+                "{x}", objectives, uniform(len(objectives)), p["generation"]["decimals"]
+            ),
             "goals": json.loads(goals.read_text()) if goals.exists() else None,
             "normalisation": {"mean": scale.mean.tolist(), "std": scale.std.tolist()},
             "entries": job.spec["inputs"],

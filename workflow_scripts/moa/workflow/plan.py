@@ -28,7 +28,7 @@ CHECKOUT = Path(__file__).resolve().parents[3]  # where Snakemake is run
 
 
 class Plan:
-    """entries: by folder, relative to the store. views: stable path -> an entry and a file, or a folder, in it.
+    """entries: by folder, relative to the store. views: stable path -> an entry and what it shows of it.
     repositories: what the config takes from the hub. shared, judges: task -> role -> what its runs start
     from, and what its judges need.
 

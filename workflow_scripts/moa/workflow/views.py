@@ -33,7 +33,7 @@ def show_views(plan: Plan, store: Path, root: Path) -> None:
 
 
 def link_view(link: Path, target: Path) -> None:
-    """Point one stable path at a file or folder of the store (relative, so that both can be moved together)."""
+    """Point one stable path at what the store has (relative, so that both can be moved together)."""
     relative = os.path.relpath(target, link.parent)
     if link.is_symlink() and os.readlink(link) == relative:
         return

@@ -1,4 +1,4 @@
-"""Asking a policy as the pipeline does: to a test prompt, under one of its vectors, the answer is the same."""
+"""Asking a policy as the pipeline does: a test prompt under an evaluated vector has the same answer."""
 
 from __future__ import annotations
 
@@ -55,7 +55,10 @@ class Asked:
             raise JobError("the prompt is empty: say something")
         told, settings = self.told, self.settings
         objectives, decimals = told["objectives"], settings.decimals
-        require_readable([x], objectives, self.tokenizer, decimals)
+        try:
+            require_readable([x], objectives, self.tokenizer, decimals)
+        except JobError as error:
+            raise JobError(f"{error}\nA prompt that it reads: {self.example()}") from None
         cut = truncate_prompt(x, objectives, self.tokenizer, settings.max_prompt_tokens, decimals)
         model = self.policy.at(w)
         sampling = Sampling.of(settings, self.tokenizer, model, OperationSettings().cache_gib)

@@ -29,7 +29,7 @@ def shown(
     width: int,
     rewards: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> str:
-    """Answers to one prompt, as text of at most so many columns. rewards: raw and normalised, (N, K) each."""
+    """Answers to one prompt, in at most so many columns. rewards: raw and normalised, (N, K) each."""
     each = (width - len(GAP) * (len(answers) - 1)) // len(answers)
     beside = len(answers) > 1 and each >= NARROWEST
     cells = [
