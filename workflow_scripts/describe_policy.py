@@ -3,8 +3,8 @@
 In:  base, sft, and what the run trained (policy, or expert/<objective>, or nothing); data, oracle_stats,
      oracle/<objective>; spec.params: what the run is (config, task, run, label, method, conditioned), how
      its policy is told w (conditioning, merge), and how it is asked (objectives, generation, vectors).
-Out: <run>-s<seed>/policy.json, which the stable path leads to: all of these, the form of its prompts (with equal weights),
-     RiC's goals, what normalises rewards, and the entries that it is made of.
+Out: <run>-s<seed>/policy.json, which the stable path leads to: all of these, a prompt with equal
+     weights, RiC's goals, what normalises rewards, and the entries that it is made of.
 """
 
 import json

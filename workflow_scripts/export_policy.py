@@ -3,8 +3,8 @@
     python workflow_scripts/export_policy.py --policy results/synthetic/safety/policies/mi_epo-s0 --out mine
 
 Without --merged: adapters, on the hub's base by its id, or on a copy of what the workflow made. With it:
-one whole model; of merged experts it is for one preference, --w. Nothing is uploaded: README.md there is a card
-as the hub reads it, and `hf upload <you>/<name> mine` is yours to run.
+one whole model; of merged experts it is for one preference, --w. Nothing is uploaded: README.md there is a
+card as the hub reads it, and `hf upload <you>/<name> mine` is yours to run.
 """
 
 import argparse
