@@ -98,7 +98,8 @@ def test_several_preferences_stand_side_by_side_with_their_rewards(world, say):
 
 def test_goals_of_ric_are_shown_and_a_soup_is_mixed_at_any_w(world, say):
     out = say("ric", "--w", "0.3", "0.7", "--w", "0.7", "0.3", "explain wiring this weekend")
-    goals = [line for line in out.splitlines() if "prompt: helpfulness" in line][0].split("prompt:")
+    said = next(line for line in out.splitlines() if "prompt: helpfulness" in line)
+    goals = said.split("prompt:")
     assert goals[1] != goals[2] and "0.30" not in out
     out = say("rewarded_soups", "--w", "0.305", "0.695", "--", "explain wiring this weekend")
     assert out.startswith("w 0.305 0.695\nprompt: helpfulness 0.50 harmlessness 0.50\n")
@@ -127,7 +128,10 @@ def test_single_experts_answer_side_by_side_and_hear_no_w(world, say):
         (["0.3", "0.3", "0.4"], "3 numbers, but the policy has 2 objectives"),
         (["-0.1", "1.1"], "the weight of helpfulness is -0.1, but must be 0 or more"),
         (["nan", "1"], "the weight of helpfulness is nan"),
-        (["0.3", "0.6"], "of helpfulness, harmlessness sum to 0.9, but must sum to 1; say --w 0.33"),
+        (
+            ["0.3", "0.6"],
+            "of helpfulness, harmlessness sum to 0.9, but must sum to 1; say --w 0.33",
+        ),
         (["0", "0"], "sum to 0, but must sum to 1; say --w 0.50 0.50"),
     ],
 )

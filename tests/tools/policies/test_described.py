@@ -41,7 +41,7 @@ def test_a_path_that_means_none_or_several_is_refused(policies):
         find_policy(policies / "mi_epo")
     with pytest.raises(JobError, match="there are none of seed 7, but policies of seeds 0, 1"):
         find_policy(policies / "mi_epo", seed=7)
-    with pytest.raises(JobError, match=r"no such policy\. There: mi_epo-s0, .*TARGET=.*/mi_ep "):
+    with pytest.raises(JobError, match=r"no such policy\. There: mi_epo-s0, .*TARGET=.*/mi_ep-s0`"):
         find_policy(policies / "mi_ep")
     with pytest.raises(JobError, match="None is there yet"):
         find_policy(policies.parent / "elsewhere" / "mi_epo")

@@ -88,8 +88,9 @@ def _by_run(path: Path, seed: int | None) -> Path:
         raise JobError(
             f"{path}: there are{asked} policies of seeds {seeds}: choose one with --seed"
         )
+    target = path if SEEDED.fullmatch(path.name) else f"{path}-s{seed or 0}"
     listed = f"There: {', '.join(there)}" if there else "None is there yet"
     raise JobError(
         f"{path}: no such policy. {listed}. A path results/<config>/<task>/policies/<run>-s<seed> is a "
-        f"target, so `make run CONFIG=... TARGET={path}` makes it, if the config has such a run"
+        f"target, so `make run CONFIG=... TARGET={target}` makes it, if the config has such a run"
     )
