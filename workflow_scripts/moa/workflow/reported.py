@@ -1,0 +1,85 @@
+"""What the report of a config shows, in which category and with which labels: its figures, tables and
+explorers, and pages that are written for the report alone.
+
+Asked for whenever the workflow is parsed, so it names files and reads none.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from moa.workflow.entries import Entry
+    from moa.workflow.plan import Plan
+
+# stage -> what the report calls its results, and file ending -> what it calls that form of them. Two forms
+# become a switch, which shows the first in the alphabet.
+KINDS: dict[str, tuple[str, dict[str, str]]] = {
+    "figure": ("figures", {"png": "image", "pdf": "pdf"}),
+    "table": ("tables", {"md": "page", "csv": "csv", "tex": "tex"}),
+    "explorer": ("explorer", {"html": "page"}),
+}
+ALL = "all tasks"  # the category of what no single task has
+PROVENANCE = "provenance"
+CHECK = "check"
+FOLDER = "report-pages"  # below results/<config>/; no task can be called so
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One file of the report. caption: a file, too. entry: whose file it is; None of a page of the report's."""
+
+    file: Path
+    caption: Path
+    category: str
+    kind: str
+    name: str
+    form: str
+    entry: Entry | None = None
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Columns of the report's list."""
+        return {"name": self.name.replace("_", " "), "format": self.form}
+
+
+def reported(plan: Plan, root: Path) -> list[Shown]:
+    """All that the report shows. root: the checkout, below which results/ is."""
+    pages = root / "results" / plan.config.name / FOLDER
+    found = [
+        shown
+        for view, (entry, file) in plan.views.items()
+        if (shown := _of_view(pages, Path(plan.config.store), view, entry, file))
+    ]
+    found.append(_page(pages, PROVENANCE, PROVENANCE, "entries"))
+    for task in plan.config.tasks:
+        if check_file(plan, root, task).is_file():
+            found.append(_page(pages, task, CHECK, "self-check"))
+    return found
+
+
+def check_file(plan: Plan, root: Path, task: str) -> Path:
+    """Where `make check` leaves what it found of a task."""
+    return root / "results" / plan.config.name / task / "check.json"
+
+
+def _of_view(pages: Path, store: Path, view: str, entry: Entry, file: str) -> Shown | None:
+    """None for what is no result to look at, or a form of one that the report leaves out."""
+    kind, forms = KINDS.get(entry.stage, ("", {}))
+    form = forms.get(Path(file).suffix[1:])
+    if form is None:
+        return None
+    place = Path(*Path(view).parts[2:])  # <task>/figures/<name>.png; without <task> of all
+    task = place.parts[0] if len(place.parts) > (1 if kind == "explorer" else 2) else ALL
+    # Browsers show no markdown, so the report has a page of it.
+    made = pages / place.with_suffix(".html") if place.suffix == ".md" else store / entry.rel / file
+    return Shown(made, pages / place.with_suffix(".rst"), task, kind, place.stem, form, entry)
+
+
+def _page(pages: Path, category: str, kind: str, name: str) -> Shown:
+    stem = pages / kind if category == kind else pages / category / kind
+    return Shown(
+        stem.with_suffix(".html"), stem.with_suffix(".rst"), category, kind, name, "page"
+    )
