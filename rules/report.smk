@@ -10,7 +10,6 @@ report: "report/workflow.rst"
 
 
 rule report:
-    localrule: True
     input:
         manifests_of(PLAN.views),
         [
@@ -23,3 +22,4 @@ rule report:
             )
             for shown in reported(PLAN, Path())
         ],
+    localrule: True

@@ -1,7 +1,7 @@
 """Write the report of a config: figures, tables, explorers and where they come from, in one file.
 
-Out: results/<config>/report.html, which needs no network, and report.zip with the same as files. Status 1 if the
-run is not whole; what is missing is named.
+Out: results/<config>/report.html, which needs no network, and report.zip with the same as files. Status 1 if
+the run is not whole; what is missing is named.
 """
 
 import argparse
@@ -11,6 +11,7 @@ from pathlib import Path
 from moa.runtime.errors import ConfigError, JobError
 from moa.tools.report.one_file import write_report
 from moa.tools.report.pages import missing, write_pages
+from moa.tools.report.provenance import all_made
 from moa.tools.terminal import size
 from moa.workflow.plan import CHECKOUT, read_plan
 
@@ -31,10 +32,11 @@ def main() -> None:
                 f"{len(plan.entries)} entries are missing in {plan.config.store}: "
                 f"{', '.join(lacking[:NAMED])}{more}; run `make run CONFIG={asked}` first"
             )
-        write_pages(plan, config, CHECKOUT)
+        made = all_made(plan)
+        write_pages(plan, made, config, CHECKOUT)
         for name in ("report.html", "report.zip"):
             path = CHECKOUT / "results" / plan.config.name / name
-            write_report(path, config, CHECKOUT)
+            write_report(path, made, config, CHECKOUT)
             print(f"{path.relative_to(CHECKOUT)} ({size(path.stat().st_size)})")
     except (ConfigError, JobError) as error:
         sys.exit(str(error))

@@ -29,7 +29,10 @@ FOLDER = "report-pages"  # below results/<config>/; no task can be called so
 
 @dataclass(frozen=True)
 class Shown:
-    """One file of the report. caption: a file, too. entry: whose file it is; None of a page of the report's."""
+    """One file of the report.
+
+    caption: a file, too. entry: whose result it is; None for a page of the report's own.
+    """
 
     file: Path
     caption: Path
@@ -80,6 +83,4 @@ def _of_view(pages: Path, store: Path, view: str, entry: Entry, file: str) -> Sh
 
 def _page(pages: Path, category: str, kind: str, name: str) -> Shown:
     stem = pages / kind if category == kind else pages / category / kind
-    return Shown(
-        stem.with_suffix(".html"), stem.with_suffix(".rst"), category, kind, name, "page"
-    )
+    return Shown(stem.with_suffix(".html"), stem.with_suffix(".rst"), category, kind, name, "page")

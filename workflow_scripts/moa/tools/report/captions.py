@@ -22,15 +22,16 @@ from moa.workflow.reported import CHECK, PROVENANCE, Shown
 MODULES = {"figure": "figures", "table": "tables"}  # stage -> folder of moa/reporting/
 EXPLORER = """All responses of a task, side by side and along w.
 
-Move w by the slider or the triangle: points, responses and distributions follow. Search the prompts, or order
-them by where methods disagree most, or where w changes nothing. Opened from the zip, or as
+Move w by the slider or the triangle: points, responses and distributions follow. Search the prompts, or
+order them by where methods disagree most, or where w changes nothing. Opened by itself, from the zip or as
 results/<config>/<task>/explorer.html, its address holds the view and can be sent.
 """
 PAGES = {
     PROVENANCE: """Every entry behind these results, from its own manifest.
 
-When it was made, how long that took, with which code, on which machine and with which libraries; time by stage
-and in all; and the config. What a reader should know first, such as code that is in no commit, stands on top.
+When it was made, how long that took, with which code, on which machine and with which libraries; time by
+stage and in all; and the config. What a reader should know first, such as code that is in no commit, stands
+on top.
 """,
     CHECK: """Whether base, tokenizer, oracles and data of the task work together.
 
@@ -45,7 +46,9 @@ def caption(plan: Plan, shown: Shown) -> str:
         return _rst(PAGES[shown.kind])
     parts = [_about(shown.entry)]
     if task := plan.config.tasks.get(shown.category):
-        parts.append(f"Task {task.name}, objectives {', '.join(task.objectives)}. {_betas(plan, shown.entry)}")
+        parts.append(
+            f"Task {task.name}, objectives {', '.join(task.objectives)}. {_betas(plan, shown.entry)}"
+        )
     parts.append(facts(Made.of(shown.entry, Path(plan.config.store))))
     return _rst("\n\n".join(part.strip() for part in parts))
 

@@ -56,7 +56,9 @@ def folded(summary: str, part: str) -> str:
 def table(header: Sequence[str], rows: Iterable[Sequence[str]], texts: Iterable[int] = (0,)) -> str:
     """texts: the columns that are set to the left."""
     left = set(texts)
-    head = "".join(f'<th scope="col"{_kind(i in left)}>{escape(c)}</th>' for i, c in enumerate(header))
+    head = "".join(
+        f'<th scope="col"{_kind(i in left)}>{escape(c)}</th>' for i, c in enumerate(header)
+    )
     body = "\n".join(
         "<tr>"
         + "".join(f"<td{_kind(i in left, c)}>{escape(c)}</td>" for i, c in enumerate(row))

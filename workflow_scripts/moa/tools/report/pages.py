@@ -6,13 +6,14 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from moa.runtime.publishing import is_published
 from moa.tools.report import html
 from moa.tools.report.captions import caption
-from moa.tools.report.provenance import provenance_page
+from moa.tools.report.provenance import Made, provenance_page
 from moa.workflow.jobs import is_void
 from moa.workflow.plan import Plan
 from moa.workflow.reported import CHECK, FOLDER, PROVENANCE, Shown, check_file, reported
@@ -30,20 +31,20 @@ def missing(plan: Plan) -> list[str]:
     ]
 
 
-def write_pages(plan: Plan, config: Path, root: Path) -> None:
-    """config: the file that was asked for. root: the checkout."""
+def write_pages(plan: Plan, made: Sequence[Made], config: Path, root: Path) -> None:
+    """made: all entries. config: the file that was asked for. root: the checkout."""
     folder = root / "results" / plan.config.name / FOLDER
     shutil.rmtree(folder, ignore_errors=True)
     for shown in reported(plan, root):
         shown.caption.parent.mkdir(parents=True, exist_ok=True)
         shown.caption.write_text(caption(plan, shown), encoding="utf-8")
         if shown.file.is_relative_to(folder):
-            shown.file.write_text(_page(plan, shown, config, root), encoding="utf-8")
+            shown.file.write_text(_page(plan, shown, made, config, root), encoding="utf-8")
 
 
-def _page(plan: Plan, shown: Shown, config: Path, root: Path) -> str:
+def _page(plan: Plan, shown: Shown, made: Sequence[Made], config: Path, root: Path) -> str:
     if shown.kind == PROVENANCE:
-        return provenance_page(plan, config)
+        return provenance_page(plan.config.name, made, config)
     if shown.kind == CHECK:
         found = json.loads(check_file(plan, root, shown.category).read_text())
         return check_page(plan, shown.category, found)
@@ -59,7 +60,11 @@ def check_page(plan: Plan, task: str, found: dict[str, Any]) -> str:
     return html.page(
         f"{plan.config.name} / {task}: self-check",
         [
-            *([] if of_today else [html.paragraph("Of other entries than today's: run `make check` again.")]),
+            *(
+                []
+                if of_today
+                else [html.paragraph("Of other entries than today's: run `make check` again.")]
+            ),
             html.paragraph(
                 "A prompt and its response, as the policy reads them; what is learned stands after the bar:"
             ),

@@ -23,7 +23,7 @@ from moa.workflow.inherit import read_config
 from moa.workflow.plan import Plan
 from moa.workflow.stages import STAGES
 
-UNKNOWN = "not known"
+UNKNOWN = "of no known commit"
 COLUMNS = (
     *("Stage", "Entry", "Seed", "Made (UTC)", "Time", "Starts", "Peak memory, MB", "Code"),
     *("Machine", "Adopted"),
@@ -35,14 +35,16 @@ TEXTS = (0, 1, 7, 8, 9)
 class Made:
     """What a manifest says of how its entry was made.
 
-    seconds: inside the job, over all starts whose end is known. starts: how often it was begun. cut: some
-    start was killed before it could tell its end, so that `seconds` lack it. commit: of the code; ends with
-    `-dirty` if it had changes that are in no commit. adopted: why, if it was not made by this code.
+    at: when the start began that published it. seconds: inside the job, of all starts whose end is known.
+    last: of the one that published. starts: how often it was begun. cut: some start was killed before it
+    could tell its end, so that `seconds` lack it. commit: of the code; ends with `-dirty` if it had changes
+    that are in no commit. adopted: why, if it was not made by this code.
     """
 
     entry: Entry
     at: str
     seconds: float
+    last: float
     starts: int
     cut: bool
     memory: float
@@ -61,8 +63,9 @@ class Made:
         return cls(
             entry,
             manifest["started"],
-            manifest["wall_seconds"]
-            + sum(_between(begun[n], ended[n]) for n in earlier if n in ended),
+            sum(_between(begun[n], ended[n]) for n in earlier if n in ended)
+            + manifest["wall_seconds"],
+            manifest["wall_seconds"],
             max(1, len(begun)),
             any(n not in ended for n in earlier),
             manifest["max_rss_mb"],
@@ -85,12 +88,16 @@ class Made:
         ]
 
 
-def provenance_page(plan: Plan, config: Path) -> str:
-    """config: the file that was asked for. All entries of the plan must be published."""
+def all_made(plan: Plan) -> list[Made]:
+    """Of every entry, inputs first. All must be published."""
     store = Path(plan.config.store)
-    made = [Made.of(entry, store) for entry in plan.entries.values()]
+    return [Made.of(entry, store) for entry in plan.entries.values()]
+
+
+def provenance_page(name: str, made: Sequence[Made], config: Path) -> str:
+    """name: of the config. config: the file that was asked for."""
     return html.page(
-        f"{plan.config.name}: where its results come from",
+        f"{name}: where its results come from",
         [
             html.paragraph(
                 f"{len(made)} entries, {duration(sum(m.seconds for m in made))} of work in all, told by "
@@ -118,7 +125,7 @@ def facts(made: Made) -> str:
     adopted = f" Adopted without being made again: {made.adopted}." if made.adopted else ""
     return (
         f"Entry {made.entry.rel}, made by {STAGES[made.entry.stage].script}.py at {made.at} in "
-        f"{_time(made.seconds, made.cut)}, code {made.commit}.{adopted}"
+        f"{_time(made.seconds, made.cut)}, its code {made.commit}.{adopted}"
     )
 
 
@@ -132,7 +139,9 @@ def _warnings(made: Sequence[Made]) -> list[str]:
     if adopted := [m for m in made if m.adopted]:
         found.append(f"{_entries(adopted)} adopted: made by older code that was said to be equal.")
     if cut := [m for m in made if m.cut]:
-        found.append(f"{_entries(cut)} made in starts of which some were killed: times are at least so.")
+        found.append(
+            f"{_entries(cut)} made in starts of which some were killed: times are at least so."
+        )
     versions: dict[str, set[str]] = {}
     for m in made:
         for library, version in m.versions.items():
@@ -178,9 +187,7 @@ def _machine(hardware: dict[str, Any]) -> str:
 
 def _time(seconds: float, cut: bool = False) -> str:
     """Short jobs count here, too, so seconds have a decimal where they are few."""
-    return ("at least " if cut else "") + (
-        f"{seconds:.1f}s" if seconds < 10 else duration(seconds)
-    )
+    return ("at least " if cut else "") + (f"{seconds:.1f}s" if seconds < 10 else duration(seconds))
 
 
 def _entries(some: Sequence[Made]) -> str:
