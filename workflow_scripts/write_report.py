@@ -1,6 +1,6 @@
 """Write the report of a config: figures, tables, explorers and where they come from, in one file.
 
-Out: results/<config>/report.html, which needs no network, and report.zip with the same as files. Status 1 if
+Out: results/<config>/report.html, which needs no network, and report.zip, the same as files. Status 1 if
 the run is not whole; what is missing is named.
 """
 

@@ -41,7 +41,7 @@ def expect(locator: Any) -> Any:
 class Watched:
     """Opens pages, each in a window of its own, and knows what they complained of and asked for.
 
-    ready: what a page has when it can be used. chatter: kinds of messages on a console that are no complaint.
+    ready: what a page has when it can be used. chatter: kinds of messages on its console that do not count.
     """
 
     def __init__(

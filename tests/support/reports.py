@@ -1,7 +1,8 @@
-"""The report of a real run of tests/tiny.yaml, read in Chromium as a person would."""
+"""Reports of tests/tiny.yaml: of a real run, read in Chromium as a person would, and of made-up entries."""
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -10,10 +11,27 @@ from typing import Any
 from zipfile import ZipFile
 
 from moa.runtime.files import write_json
+from moa.workflow.plan import Plan
 from support.browser import Watched, chromium, expect
+from support.tiny_store import publish, tiny_plan
 
 CHECKED = {"what": "EOS and pad", "verdict": "ok", "found": "</s> & <pad>", "mend": ""}
 STORE = "results/store"
+TABLE = (
+    "# tiny / safety\n\n| Method | HV ↑ |\n|---|---|\n| <b>A</b> (!) | 1.2 [1, 2] |\n\nA note.\n"
+)
+METRICS = {
+    "runs": {"mi_epo": {"betas": {"beta_c": 1.6}, "nats_per_token": None}},
+    "similarity": {"betas": "raw", "max_new_tokens": 8},
+}
+
+
+def published(store: Path, **changes: Any) -> Plan:
+    """A plan, whole, whose files hold just enough to be told about."""
+    plan = tiny_plan(store, **changes)
+    files = {file: TABLE for _, file in plan.views.values()}
+    publish(store, plan.entries.values(), {**files, "metrics.json": json.dumps(METRICS)})
+    return plan
 
 
 def read_reports(checkout: Path, folder: Path, figures: Sequence[str]) -> None:

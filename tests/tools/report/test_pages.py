@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import re
-import subprocess
-import sys
 from base64 import b64encode
 from pathlib import Path
 
@@ -20,31 +17,16 @@ from moa.runtime.publishing import MANIFEST
 from moa.tools.report import html
 from moa.tools.report.captions import caption, docstring
 from moa.tools.report.one_file import PLACE, completed
-from moa.tools.report.pages import check_page, missing, write_pages
+from moa.tools.report.pages import check_page, write_pages
 from moa.tools.report.provenance import all_made, provenance_page
 from moa.workflow.outputs import BY_JUDGES, FIGURES, PHASES, POOLED, SWEEP, TABLES
 from moa.workflow.reported import ALL, FOLDER, reported
 from support.browser import Watched, chromium, expect
-from support.checkouts import copy_repo
 from support.paths import SCRIPTS, TINY
-from support.tiny_store import publish, tiny_config, tiny_plan
+from support.reports import TABLE, published
+from support.tiny_store import tiny_config, tiny_plan
 
 HOSTILE = "<script>alert(1)</script> </td> & \" ' \u2028 a_b `c` *d* |e| {{ f }} {% g %} x_"
-TABLE = (
-    "# tiny / safety\n\n| Method | HV ↑ |\n|---|---|\n| <b>A</b> (!) | 1.2 [1, 2] |\n\nA note.\n"
-)
-METRICS = {
-    "runs": {"mi_epo": {"betas": {"beta_c": 1.6}, "nats_per_token": None}},
-    "similarity": {"betas": "raw", "max_new_tokens": 8},
-}
-
-
-def published(store, **changes):
-    """A plan, whole, whose files hold just enough to be told about."""
-    plan = tiny_plan(store, **changes)
-    files = {file: TABLE for _, file in plan.views.values()}
-    publish(store, plan.entries.values(), {**files, "metrics.json": json.dumps(METRICS)})
-    return plan
 
 
 def test_a_table_s_page_has_its_cells_and_notes_as_text():
@@ -187,18 +169,3 @@ def test_a_page_of_three_megabytes_opens_and_times_are_those_of_the_manifests(st
 def test_another_snakemake_s_page_is_refused(store):
     with pytest.raises(JobError, match=r"requirements\.lock"):
         completed("<html></html>", [])
-
-
-def test_a_run_that_is_not_whole_has_no_report_and_is_told_what_lacks(tmp_path):
-    copy_repo(tmp_path)
-    store = tmp_path / "results" / "store"
-    plan = published(store)
-    gone = next(e for e in plan.entries.values() if e.stage == "generate")
-    os.unlink(store / gone.rel / MANIFEST)
-    assert [rel.split("/")[0] for rel in missing(plan)] == ["generate", "evaluate"]
-    command = [sys.executable, "workflow_scripts/write_report.py", "--configfile", "tiny.yaml"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.returncode == 1 and "Traceback" not in done.stderr
-    assert f"2 of {len(plan.entries)} entries are missing" in done.stderr
-    assert gone.rel in done.stderr and "run `make run CONFIG=tiny.yaml` first" in done.stderr
-    assert not (tmp_path / "results" / "tiny").exists()

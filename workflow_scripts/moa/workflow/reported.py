@@ -6,7 +6,7 @@ Asked for whenever the workflow is parsed, so it names files and reads none.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -71,16 +71,17 @@ def check_file(plan: Plan, root: Path, task: str) -> Path:
 def _of_view(pages: Path, store: Path, view: str, entry: Entry, file: str) -> Shown | None:
     """None for what is no result to look at, or a form of one that the report leaves out."""
     kind, forms = KINDS.get(entry.stage, ("", {}))
-    form = forms.get(Path(file).suffix[1:])
-    if form is None:
+    path = Path(file)
+    if path.suffix[1:] not in forms:
         return None
-    place = Path(*Path(view).parts[2:])  # <task>/figures/<name>.png; without <task> of all
-    task = place.parts[0] if len(place.parts) > (1 if kind == "explorer" else 2) else ALL
-    # Browsers show no markdown, so the report has a page of it.
-    made = pages / place.with_suffix(".html") if place.suffix == ".md" else store / entry.rel / file
-    return Shown(made, pages / place.with_suffix(".rst"), task, kind, place.stem, form, entry)
+    folders = Path(view).parts[2:-1]  # <task>/figures; without <task> of all
+    task = folders[0] if len(folders) > (0 if kind == "explorer" else 1) else ALL
+    shown = _page(pages, task, kind, path.stem)
+    if path.suffix != ".md":  # which browsers do not show, so the report has a page of it
+        shown = replace(shown, file=store / entry.rel / file)
+    return replace(shown, form=forms[path.suffix[1:]], entry=entry)
 
 
 def _page(pages: Path, category: str, kind: str, name: str) -> Shown:
-    stem = pages / kind if category == kind else pages / category / kind
-    return Shown(stem.with_suffix(".html"), stem.with_suffix(".rst"), category, kind, name, "page")
+    folder = pages / category.replace(" ", "-") / kind
+    return Shown(folder / f"{name}.html", folder / f"{name}.rst", category, kind, name, "page")

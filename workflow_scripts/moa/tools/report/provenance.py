@@ -79,7 +79,7 @@ class Made:
     def row(self) -> list[str]:
         seed = self.entry.spec["seed"]
         return [
-            *(STAGES[self.entry.stage].label, f"{self.entry.name}-{self.entry.key}"),
+            *(self.entry.stage, f"{self.entry.name}-{self.entry.key}"),
             "" if seed is None else str(seed),
             self.at.rstrip("Z").replace("T", " "),
             _time(self.seconds, self.cut),
@@ -162,7 +162,7 @@ def _by_stage(made: Sequence[Made]) -> str:
             seconds = [m.seconds for m in here]
             cut = any(m.cut for m in here)
             rows.append(
-                [of.label, of.script, str(len(here)), _time(sum(seconds), cut), _time(max(seconds))]
+                [stage, of.script, str(len(here)), _time(sum(seconds), cut), _time(max(seconds))]
             )
     return html.table(("Stage", "Script", "Entries", "Time", "Longest"), rows, (0, 1))
 
