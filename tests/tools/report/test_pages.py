@@ -29,6 +29,11 @@ from support.tiny_store import tiny_config, tiny_plan
 HOSTILE = "<script>alert(1)</script> </td> & \" ' \u2028 a_b `c` *d* |e| {{ f }} {% g %} x_"
 
 
+def changed(store, entry, **facts):
+    path = store / entry.rel / MANIFEST
+    write_json(path, json.loads(path.read_text()) | facts)
+
+
 def test_a_table_s_page_has_its_cells_and_notes_as_text():
     page = html.of_markdown(TABLE)
     assert "<h1>tiny / safety</h1>" in page and "<p>A note.</p>" in page
@@ -75,7 +80,7 @@ def test_everything_is_reported_once_with_its_caption_and_labels(store, tmp_path
     in_pages = [s.file for s in found if FOLDER in s.file.parts]
     assert len(in_pages) == len([s for s in found if s.form == "page" and s.kind != "explorer"])
     (front,) = [s for s in found if s.labels == {"name": "pareto fronts", "format": "image"}][:1]
-    text = front.caption.read_text()
+    text = front.caption.read_text().replace("\\", "")
     assert "A point is the mean normalised reward" in text
     assert (
         "Task safety, objectives helpfulness, harmlessness. Betas raw, for responses of 8" in text
@@ -86,17 +91,14 @@ def test_captions_are_text_to_docutils(store):
     plan = published(store)
     (shown, *_) = reported(plan, store)
     object.__setattr__(plan.config.tasks["safety"], "objectives", [HOSTILE])
+    changed(store, shown.entry, adopted={"why": "as before::\n\n  - x\n"})
     complaints = io.StringIO()
     settings = {"warning_stream": complaints}
     body = publish_parts(caption(plan, shown), writer="html", settings_overrides=settings)["body"]
-    assert complaints.getvalue() == "" and "<script" not in body
+    assert complaints.getvalue() == "" and not re.search("<(script|li|pre)", body)
+    assert "as before:: - x." in body
     for word in ("a_b", "`c`", "*d*", "|e|", "x_", "{{ f }}"):
         assert word in body.replace("\u2028", " ")
-
-
-def changed(store, entry, **facts):
-    path = store / entry.rel / MANIFEST
-    write_json(path, json.loads(path.read_text()) | facts)
 
 
 def test_provenance_tells_time_over_all_starts_and_what_to_know_first(store):

@@ -12,7 +12,6 @@ from functools import cache
 from pathlib import Path
 
 from moa.reporting import betas
-from moa.runtime.publishing import read_manifest
 from moa.tools.report.provenance import Made, facts
 from moa.workflow.entries import Entry
 from moa.workflow.keys import PACKAGE_ROOT
@@ -75,10 +74,9 @@ def _betas(plan: Plan, entry: Entry) -> str:
 
 @cache
 def _sentence(folder: Path) -> str:
-    read_manifest(folder)
     return betas.sentence(json.loads((folder / "metrics.json").read_text()))
 
 
 def _rst(text: str) -> str:
     """Paragraphs of plain text, none of whose characters mean anything."""
-    return re.sub(r"([\\*`|_<>{}])", r"\\\1", text.strip()) + "\n"
+    return re.sub(r"([^\w\s]|_)", r"\\\1", text.strip()) + "\n"

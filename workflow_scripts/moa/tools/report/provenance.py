@@ -72,7 +72,7 @@ class Made:
             manifest["git_commit"] or UNKNOWN,
             _machine(manifest["hardware"]),
             manifest["versions"],
-            manifest.get("adopted", {}).get("why", ""),
+            " ".join(manifest.get("adopted", {}).get("why", "").split()),
         )
 
     @property
