@@ -17,7 +17,7 @@ quote = '$(subst ','\'',$(1))'
 MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs
 READY := $(VENV)/.ready $(if $(wildcard requirements-$(SCALE).lock),$(VENV)/.ready-$(SCALE))
 
-.PHONY: help config-there setup run check rehearsal status efficiency adopt gc test test-all bench bench-gpu \
+.PHONY: help config-there setup run check report rehearsal status efficiency adopt gc test test-all bench bench-gpu \
 	lint format docs config-docs clean
 
 help: ## this list
@@ -51,6 +51,9 @@ run: config-there setup ## CONFIG's pipeline, from data to figures, tables and e
 
 check: config-there setup ## whether CONFIG's base, tokenizer, oracles and data work together, before anything is trained
 	$(BIN)/snakemake --profile profiles/local --cores $(CORES) --configfile $(call quote,$(CONFIG)) -- check
+
+report: config-there setup ## all results of CONFIG's run in one file that needs no network: results/<config>/report.html, and .zip
+	$(BIN)/python workflow_scripts/write_report.py --configfile $(call quote,$(CONFIG))
 
 rehearsal: setup ## the paper's run on tiny made-up models and data
 	$(BIN)/python workflow_scripts/make_rehearsal.py --out data/rehearsal
