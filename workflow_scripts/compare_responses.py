@@ -1,5 +1,5 @@
-"""Compare files of responses by the scores in them: tables, figures and an explorer. Nothing is trained, and
-no model is loaded. docs/your_responses.md has the form of the files.
+"""Compare files of responses by the scores in them: tables, figures and an explorer. Nothing is trained,
+and no model is loaded. docs/your_responses.md has the form of the files.
 """
 
 import argparse

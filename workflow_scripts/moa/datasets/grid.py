@@ -23,8 +23,8 @@ def placed(
     vectors: Sequence[Sequence[float]],
     whose: str,
 ) -> pd.DataFrame:
-    """The rows by seed, vector and prompt, with `vector` and `prompt_id`; w as `vectors` has it. What a file
-    does not tell, `tokens` and `finished`, is missing.
+    """The rows by seed, vector and prompt, with `vector` and `prompt_id`; w as `vectors` has it. What a
+    file does not tell, `tokens` and `finished`, is missing.
 
     prompts: text -> id, in order. vectors: (M, K). whose: these are, as a message says it.
     Raises: JobError if a row is of another prompt or vector, or there twice, or if one is missing.

@@ -118,11 +118,10 @@ def _notes(metrics: Mapping[str, Any], paper: Mapping[str, Any]) -> list[str]:
     return [
         f"{sample_note(metrics)} {units_note(metrics)}",
         "Difference: first run minus second, mean over seeds [95 % bootstrap interval over prompts] "
-        "± standard deviation over seeds. It is paired: one draw of prompts serves both runs"
-        f"{start}. The interval says what other prompts "
-        "would change; what training again would change, only the seeds say. Seeds in favour: where "
-        "the first run is the better one (HV and MIP higher, CRD lower). No correction is made for the "
-        "number of comparisons.",
+        f"± standard deviation over seeds. It is paired: one draw of prompts serves both runs{start}. The "
+        "interval says what other prompts would change; what training again would change, only the seeds "
+        "say. Seeds in favour: where the first run is the better one (HV and MIP higher, CRD lower). No "
+        "correction is made for the number of comparisons.",
         *[quoted_note] * bool(paper),
         *shared_notes(metrics),
     ]
