@@ -50,7 +50,9 @@ def test_a_weight_is_the_same_in_single_precision_and_comes_out_as_the_task_has_
 
 
 def test_what_is_of_no_prompt_or_vector_is_told_with_its_row() -> None:
-    told = refused(lines(row2={"prompt": "Who?"}, row3={"w_helpfulness": 0.4, "w_harmlessness": 0.6}))
+    told = refused(
+        lines(row2={"prompt": "Who?"}, row3={"w_helpfulness": 0.4, "w_harmlessness": 0.6})
+    )
     assert told.splitlines() == [
         "mine.jsonl, row 2: the prompt 'Who?' is none of the task",
         "mine.jsonl, row 3: w is [0.4, 0.6], which is none of the task: [0, 1], [0.5, 0.5], [1, 0]",
@@ -59,7 +61,10 @@ def test_what_is_of_no_prompt_or_vector_is_told_with_its_row() -> None:
 
 def test_another_spelling_of_a_prompt_is_told() -> None:
     told = refused(lines(row2={"prompt": "how "}))
-    assert told == "mine.jsonl, row 2: the prompt 'how ' is none of the task; 'How?' is: take its spelling"
+    assert (
+        told
+        == "mine.jsonl, row 2: the prompt 'how ' is none of the task; 'How?' is: take its spelling"
+    )
 
 
 def test_what_is_there_twice_is_told_with_both_rows() -> None:
@@ -70,12 +75,17 @@ def test_what_is_there_twice_is_told_with_both_rows() -> None:
 def test_what_is_missing_is_counted_and_the_first_are_named() -> None:
     told = refused(lines(1, 4))
     assert told.startswith("mine.jsonl: 2 of 6 responses of seed 0 are missing, ")
-    assert "the prompt 'Why?' under [1, 0]; the prompt 'How?' under [0.5, 0.5]; give one for each" in told
+    assert (
+        "the prompt 'Why?' under [1, 0]; the prompt 'How?' under [0.5, 0.5]; give one for each"
+        in told
+    )
     assert "and 1 more" in refused(lines(1, 2, 3, 4, 5))
     assert "of seed 1 are missing" in refused(lines(8, seeds=(0, 1)))
 
 
 def test_the_rows_of_one_seed() -> None:
     assert len(of_seed(lines(seeds=(0, 2)), 2).rows) == 6
-    with pytest.raises(JobError, match=r"no row of seed 1, but of 0, 2 \(rows without `seed` count as 0\)"):
+    with pytest.raises(
+        JobError, match=r"no row of seed 1, but of 0, 2 \(rows without `seed` count as 0\)"
+    ):
         of_seed(lines(seeds=(2, 0)), 1)

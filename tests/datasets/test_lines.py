@@ -14,7 +14,12 @@ from moa.datasets.lines import read_lines
 from moa.runtime.errors import JobError
 
 OBJECTIVES = ["helpfulness", "harmlessness"]
-ROW = {"prompt": "Why?", "w": [0.3, 0.7], "response": " So. ", "scores": {o: 1.5 for o in OBJECTIVES}}
+ROW = {
+    "prompt": "Why?",
+    "w": [0.3, 0.7],
+    "response": " So. ",
+    "scores": {o: 1.5 for o in OBJECTIVES},
+}
 
 
 def written(folder: Path, rows: list[Any], name: str = "mine.jsonl") -> Path:
@@ -31,7 +36,10 @@ def refused(path: Path, scores: bool = True) -> str:
 
 
 def test_the_three_forms_say_the_same(tmp_path: Path) -> None:
-    rows = [{**ROW, "seed": 3, "more": "x"}, {**ROW, "seed": 4.0, "w": [1, 0], "response": 'a "b",\nc'}]
+    rows = [
+        {**ROW, "seed": 3, "more": "x"},
+        {**ROW, "seed": 4.0, "w": [1, 0], "response": 'a "b",\nc'},
+    ]
     plain = read_lines(written(tmp_path, rows), OBJECTIVES, scores=True)
     packed = read_lines(written(tmp_path, rows, "mine.jsonl.gz"), OBJECTIVES, scores=True)
     (tmp_path / "mine.csv").write_text(
@@ -75,14 +83,20 @@ def test_a_mark_of_byte_order_is_no_part_of_the_first_column(tmp_path: Path) -> 
         ({"w": ["0.3", "0.7"]}, "w is ['0.3', '0.7'], not 2 numbers"),
         ({"w": [True, False]}, "w is [True, False], not 2 numbers"),
         ({"w": [float("nan"), 1]}, "w is [nan, 1], not 2 numbers"),
-        ({"w": [0.2, 0.3, 0.5]}, "w has 3 numbers, and there are 2 objectives: helpfulness, harmlessness"),
+        (
+            {"w": [0.2, 0.3, 0.5]},
+            "w has 3 numbers, and there are 2 objectives: helpfulness, harmlessness",
+        ),
         ({"w": [0.5, 0.6]}, "w is [0.5, 0.6]: weights are 0 or more, and sum to 1"),
         ({"w": [-0.5, 1.5]}, "weights are 0 or more"),
         ({"scores": None}, "no `scores`: give one number per objective"),
         ({"scores": [1, 2]}, "scores are [1, 2]: give one number per objective"),
         ({"scores": {"helpfulness": 1}}, "the score of harmlessness is missing"),
         ({"scores": {"helpfulness": 1, "harmlessness": "2"}}, "is '2', not a finite number"),
-        ({"scores": {"helpfulness": float("inf"), "harmlessness": 2}}, "is inf, not a finite number"),
+        (
+            {"scores": {"helpfulness": float("inf"), "harmlessness": 2}},
+            "is inf, not a finite number",
+        ),
         ({"seed": -1}, "seed is -1, not a whole number from 0"),
         ({"seed": 1.5}, "seed is 1.5, not a whole number"),
         ({"seed": "0"}, "seed is '0', not a whole number"),
@@ -126,15 +140,27 @@ def test_a_seed_is_given_to_all_rows_or_to_none(tmp_path: Path) -> None:
         ("mine.jsonl", "[1, 2]\n", "row 1: not a JSON object"),
         ("mine.jsonl", b"\xe9", "is not in UTF-8 (byte 0xe9)"),
         ("mine.jsonl.gz", "plain", "cannot be unpacked"),
-        ("mine.csv", "", "has no column prompt, w, response: its header, the first line, names nothing"),
+        (
+            "mine.csv",
+            "",
+            "has no column prompt, w, response: its header, the first line, names nothing",
+        ),
         ("mine.csv", "prompt,weights,response\n", "has no column w: its header"),
         ("mine.csv", "prompt,w,response\n", "has no rows"),
         ("mine.csv", "prompt,w,response,w\n", "has several columns w"),
         ("mine.csv", "prompt,w,response\na,1 0\n", "row 1: 2 cells, and the header has 3"),
         ("mine.csv", 'prompt,w,response\na,1 0,"b', "row 1: not csv"),
         ("mine.csv", "prompt,w,response\na,,b\n", "row 1: no `w`"),
-        ("mine.csv", "prompt,w,response\na,half 0.5,b\n", "row 1: w is ['half', 0.5], not 2 numbers"),
-        ("mine.csv", "prompt,w,response,score_helpfulness\na,1 0,b,\n", "score of helpfulness is ''"),
+        (
+            "mine.csv",
+            "prompt,w,response\na,half 0.5,b\n",
+            "row 1: w is ['half', 0.5], not 2 numbers",
+        ),
+        (
+            "mine.csv",
+            "prompt,w,response,score_helpfulness\na,1 0,b,\n",
+            "score of helpfulness is ''",
+        ),
     ],
 )
 def test_a_file_that_cannot_be_read_is_named(
