@@ -288,9 +288,3 @@ def test_every_marker_of_the_figures_has_an_outline_in_the_explorer() -> None:
         assert not look.marker or f'{look.marker}: "' in known.replace(
             '"' + look.marker + '"', look.marker
         )
-
-
-def test_more_runs_than_looks_are_still_told_apart() -> None:
-    runs = {f"run{i:02d}": {"method": "given", "label": ""} for i in range(2 * len(style.OTHERS))}
-    looks = style.looks(runs).values()
-    assert len({(look.colour, look.marker, look.face) for look in looks}) == len(runs)

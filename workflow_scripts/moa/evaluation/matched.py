@@ -44,7 +44,8 @@ def match(
     found: dict[str, list[float]] = {}
     for name, run in runs.items():
         own = [run["seeds"][seed] for seed in seeds]
-        if run["hv"] is None or run["kl"] is None or name == start:
+        unknown = any(seed["kl"] is None for seed in own)
+        if run["hv"] is None or unknown or name == start:
             continue
         if all(0 < matched <= seed["kl"] for seed, matched in zip(own, kl, strict=True)):
             found[name] = [
