@@ -11,11 +11,11 @@ BIN := $(VENV)/bin
 # A scale that needs more packages has a lock of its own: config/smollm2*.yaml -> requirements-smollm2.lock.
 # Spaces count as underscores here: make takes them for the ends of words.
 SPACE := $(subst x,,x x)
-SCALE := $(firstword $(subst _, ,$(basename $(notdir $(subst $(SPACE),_,$(CONFIG))))))
+OF_CONFIG := $(firstword $(subst _, ,$(basename $(notdir $(subst $(SPACE),_,$(CONFIG))))))
 # A value as one word of the shell, whatever it holds.
 quote = '$(subst ','\'',$(1))'
 MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs
-READY := $(VENV)/.ready $(if $(wildcard requirements-$(SCALE).lock),$(VENV)/.ready-$(SCALE))
+READY := $(VENV)/.ready $(if $(wildcard requirements-$(OF_CONFIG).lock),$(VENV)/.ready-$(OF_CONFIG))
 
 .PHONY: help config-there setup run check rehearsal status efficiency adopt compare gc test test-all bench bench-gpu \
 	lint format docs config-docs clean
