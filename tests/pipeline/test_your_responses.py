@@ -53,8 +53,9 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "config" / "synthetic.yaml").write_text(yaml.safe_dump(tiny))
     table = "results/synthetic/safety/tables/summary.json"
     plan = read_plan(folder / "config" / "synthetic.yaml", checkout=folder)
+    # In this process, so that no job has to start.
     for entry in (*plan.ends["safety", "mi_epo", 0], plan.views[table][0]):
-        make_here(folder / "results" / "store", entry)  # in this process, so that no job has to start
+        make_here(folder / "results" / "store", entry)
     assert snakemake(folder, "--", table, config="config/synthetic.yaml")[0] == {}  # links it
     (folder / "config" / "mine.yaml").write_text(blocks()["config/mine.yaml"])
     assert blocks()["in the workflow"] == "make run CONFIG=config/mine.yaml\n"
