@@ -63,7 +63,10 @@ def _check_out(out: Path) -> None:
     """Nothing may be written through the links by which a config's results lead into the store."""
     if out.exists() and not out.is_dir():
         raise JobError(f"{out} is a file: name a folder, such as results/compare/mine")
-    places = (out / EXPLORER, *(p for part in ("tables", "figures") for p in (out / part).glob("*")))
+    places = (
+        out / EXPLORER,
+        *(p for part in ("tables", "figures") for p in (out / part).glob("*")),
+    )
     if any(path.is_symlink() for path in places):
         raise JobError(f"{out} shows results of the workflow: name another folder")
 
