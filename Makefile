@@ -11,13 +11,13 @@ BIN := $(VENV)/bin
 # A scale that needs more packages has a lock of its own: config/smollm2*.yaml -> requirements-smollm2.lock.
 # Spaces count as underscores here: make takes them for the ends of words.
 SPACE := $(subst x,,x x)
-SCALE := $(firstword $(subst _, ,$(basename $(notdir $(subst $(SPACE),_,$(CONFIG))))))
+OF_CONFIG := $(firstword $(subst _, ,$(basename $(notdir $(subst $(SPACE),_,$(CONFIG))))))
 # A value as one word of the shell, whatever it holds.
 quote = '$(subst ','\'',$(1))'
 MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs
-READY := $(VENV)/.ready $(if $(wildcard requirements-$(SCALE).lock),$(VENV)/.ready-$(SCALE))
+READY := $(VENV)/.ready $(if $(wildcard requirements-$(OF_CONFIG).lock),$(VENV)/.ready-$(OF_CONFIG))
 
-.PHONY: help config-there setup run check report rehearsal status efficiency adopt gc test test-all bench bench-gpu \
+.PHONY: help config-there setup run check report rehearsal status efficiency adopt compare gc test test-all bench bench-gpu \
 	lint format docs config-docs clean
 
 help: ## this list
@@ -68,6 +68,10 @@ efficiency: config-there setup ## what Slurm's accounting, where there is one, s
 adopt: config-there setup ## what CONFIG misses only for changed code or library versions; WHY="..." takes it over, if harmless
 	$(BIN)/python workflow_scripts/adopt_entries.py --configfile $(call quote,$(CONFIG)) \
 		$(if $(filter undefined,$(origin WHY)),,--why $(call quote,$(value WHY)))
+
+compare: setup ## RESPONSES="a.jsonl b.jsonl" by their own scores of OBJECTIVES="..", into OUT; no training, no model
+	$(BIN)/python workflow_scripts/compare_responses.py $(RESPONSES) $(if $(OBJECTIVES),--objectives $(OBJECTIVES)) \
+		$(if $(OUT),--out $(call quote,$(OUT))) $(if $(SCALE),--scale $(call quote,$(SCALE)))
 
 gc: setup ## what the store holds that no config of config/ and no plan run on it refers to; DELETE=1 deletes it
 	$(BIN)/python workflow_scripts/collect_garbage.py $(if $(filter 1,$(DELETE)),--delete)

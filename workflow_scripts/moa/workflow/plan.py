@@ -114,7 +114,7 @@ def read_plan(
         raise ConfigError(f"{path}: {why}; name a config, such as config/synthetic.yaml")
     try:
         with chdir(checkout):
-            config = resolve(read_config(file, given))
+            config = resolve(read_config(file, given), file.parent)
             return Plan(replace(config, store=str(checkout / config.store)), missing)
     except NotInstalled as error:
         raise NotInstalled(f"{path}: {error}") from None

@@ -224,7 +224,7 @@ def _score(c: _Counter) -> Parts:
 
 def _responses(generated: Mapping[str, Any], data: Mapping[str, Any]) -> int:
     """Responses under one vector. generated: what the job that samples is told."""
-    again = generated["repeats"]
+    again = generated.get("repeats", {"samples": 0, "prompts": 0})  # a file has none
     return data["n_test"] + again["samples"] * min(again["prompts"], data["n_test"])
 
 
