@@ -17,7 +17,7 @@ quote = '$(subst ','\'',$(1))'
 MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs
 READY := $(VENV)/.ready $(if $(wildcard requirements-$(SCALE).lock),$(VENV)/.ready-$(SCALE))
 
-.PHONY: help config-there setup run check rehearsal status efficiency adopt gc test test-all bench bench-gpu \
+.PHONY: help config-there setup run check prefetch rehearsal status efficiency adopt gc test test-all bench bench-gpu \
 	lint format docs config-docs clean
 
 help: ## this list
@@ -52,9 +52,14 @@ run: config-there setup ## CONFIG's pipeline, from data to figures, tables and e
 check: config-there setup ## whether CONFIG's base, tokenizer, oracles and data work together, before anything is trained
 	$(BIN)/snakemake --profile profiles/local --cores $(CORES) --configfile $(call quote,$(CONFIG)) -- check
 
-rehearsal: setup ## the paper's run on tiny made-up models and data
+prefetch: config-there setup ## CONFIG's models and data from the hub, once, where there is internet
+	$(BIN)/snakemake --profile profiles/local --cores $(CORES) --configfile $(call quote,$(CONFIG)) -- prefetch
+
+# The one beside CONFIG, or else the paper's.
+REHEARSAL = $(or $(wildcard $(CONFIG:.yaml=_rehearsal.yaml)),config/rehearsal.yaml)
+rehearsal: setup ## the paper's run on tiny made-up models and data; with CONFIG=config/one_gpu.yaml, that one's
 	$(BIN)/python workflow_scripts/make_rehearsal.py --out data/rehearsal
-	$(BIN)/snakemake --profile profiles/local --cores $(CORES) --configfile config/rehearsal.yaml -- $(TARGET)
+	$(BIN)/snakemake --profile profiles/local --cores $(CORES) --configfile $(REHEARSAL) -- $(TARGET)
 
 status: config-there setup ## how far the runs of CONFIG are
 	$(BIN)/python workflow_scripts/show_status.py --configfile $(call quote,$(CONFIG))

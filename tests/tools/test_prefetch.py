@@ -172,7 +172,7 @@ def test_content_that_is_not_the_locked_one_is_refused(hub, place):
 
 
 def test_a_job_says_what_to_run_if_something_was_not_fetched(hub, place):
-    target = r": on a machine with internet run `snakemake --profile slurm prefetch` \(same --configfile\)"
+    target = r": on a machine with internet run `make prefetch` \(same CONFIG\), or `snakemake --profile "
     with pytest.raises(
         JobError, match="^lab/reward has no pinned commit for revision 'main'.*" + target
     ):

@@ -48,10 +48,16 @@ from moa.training.online_losses.mi_epo import loss
 from moa.training.ric import SHARD
 from moa.training.settings import OnlineStage
 from moa.workflow.config import CONFIG_FOLDER, resolve
+from moa.workflow.inherit import read_config
 from moa.workflow.plan import Plan
 from moa.workflow.stages import PARTS, STAGES
 
 PAPER = CONFIG_FOLDER / "paper.yaml"
+POLICIES = [
+    "PKU-Alignment/alpaca-7b-reproduced",
+    "Qwen/Qwen3-8B-Base",
+    "Qwen/Qwen2.5-1.5B-Instruct",
+]
 OBJECTIVES = ["helpfulness", "harmlessness"]
 LORA = {"rank": 16, "alpha": 32, "target_modules": "all-linear"}
 SMALL = {
@@ -91,7 +97,7 @@ def test_the_parameters_of_a_shape_are_those_of_the_model(name):
 
 
 @pytest.mark.parametrize("targets", ["all-linear", ["q_proj", "v_proj"]])
-@pytest.mark.parametrize("name", ["PKU-Alignment/alpaca-7b-reproduced", "Qwen/Qwen3-8B-Base"])
+@pytest.mark.parametrize("name", POLICIES)
 def test_the_parameters_of_an_adapter_are_those_of_peft(name, targets):
     with torch.device("meta"):
         config = LoraConfig(r=64, target_modules=targets, task_type="CAUSAL_LM")
@@ -272,6 +278,14 @@ def test_the_exit_status_says_whether_the_papers_jobs_fit(
         plan_memory.main()
     assert ended.value.code == status
     assert verdict in capsys.readouterr().out
+
+
+def test_no_job_of_one_gpu_takes_22_gb_its_oracles_included():
+    raw = read_config(CONFIG_FOLDER / "one_gpu.yaml")
+    found = peaks(gpu_jobs(Plan(resolve(raw))))
+    assert max(peak.total for peak in found) < 22 * GB
+    asking = [dict(p.items) for p in found if p.job in ("online", "RiC")]
+    assert asking and all(items["oracles"] > 3 * GB for items in asking)  # beside the policy
 
 
 def test_a_model_without_a_shape_is_named():
