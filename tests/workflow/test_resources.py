@@ -1,4 +1,4 @@
-"""What jobs ask of Slurm, by a dry run of the paper's config through the profile; and of one machine's GPU."""
+"""What jobs ask of Slurm, by a dry run of the paper's config through the profile; and of one machine."""
 
 import re
 import subprocess

@@ -47,8 +47,8 @@ class Assumptions:
             f"and {ALL_TRAIN} train prompts where n_train is null",
             f"training, scoring and reading prompts at {self.utilisation:.0%} of "
             f"{self.card.flops / 1e12:g} TFLOP/s ({self.card.name}, bfloat16)",
-            f"decoding at {self.decoding:.0%} of {self.card.bandwidth / 1e9:g} GB/s, with adapters that are "
-            f"not merged at {self.decoding_adapted:.0%}, in as many rows as mean prompts allow within "
+            f"decoding at {self.decoding:.0%} of {self.card.bandwidth / 1e9:g} GB/s, with adapters that "
+            f"are not merged at {self.decoding_adapted:.0%}, in as many rows as mean prompts allow within "
             "cache_gib; what is asked for in one go takes max_new_tokens steps at least, since its longest "
             "response decides",
             "shares of peaks as an H200 reached them (docs/performance.md); no "

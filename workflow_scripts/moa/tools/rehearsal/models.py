@@ -66,7 +66,7 @@ def save_qwen3_policy(folder: Path, tokenizer: Any, seed: int) -> None:
 
 
 def save_qwen2_policy(folder: Path, tokenizer: Any, seed: int) -> None:
-    """Qwen/Qwen2.5-1.5B-Instruct: biases in attention, embedding and output share a matrix, EOS is no pad."""
+    """Qwen/Qwen2.5-1.5B-Instruct: biases in attention, one matrix for embedding and output, EOS no pad."""
     config = Qwen2Config(
         vocab_size=len(tokenizer) + SPARE,
         max_position_embeddings=32768,
