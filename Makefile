@@ -1,6 +1,7 @@
 # `make run` and `make test` do all set-up by themselves; `make help` lists all. CONFIG chooses the scale:
 #   make run                               the synthetic world, minutes on two cores
 #   make run CONFIG=config/smollm2.yaml    SmolLM2-135M with packaged text
+#   make run CONFIG=config/one_gpu.yaml    one card of 24 GB, a day; `make prefetch` with the same CONFIG first
 #   make rehearsal                         the paper's run on tiny made-up models and data
 PYTHON ?= python3
 CONFIG ?= config/synthetic.yaml
