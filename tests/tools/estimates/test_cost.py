@@ -10,12 +10,11 @@ import yaml
 
 import plan_cost
 from moa.runtime.errors import ConfigError
-from moa.tools.estimates.cards import card_of, cards
+from moa.tools.estimates.cards import card_of
 from moa.tools.estimates.cost import Assumptions, gpu_hours, seconds
 from moa.tools.estimates.jobs import GpuJob, gpu_jobs
 from moa.tools.estimates.tables import job_table, run_table
 from moa.workflow.config import CONFIG_FOLDER, resolve
-from moa.workflow.inherit import read_config
 from moa.workflow.plan import Plan
 
 PAPER = CONFIG_FOLDER / "paper.yaml"
@@ -139,16 +138,6 @@ def test_half_the_card_takes_twice_as_long(jobs):
     assert gpu_hours(mine, replace(GIVEN, card=half)) == pytest.approx(2 * gpu_hours(mine, GIVEN))
     with pytest.raises(ConfigError, match=r"gpus.yaml has no 'A1000', but A100, .*data sheet"):
         card_of("A1000")
-
-
-@pytest.mark.parametrize("name", cards())
-def test_one_gpu_is_a_day_on_every_card_and_all_methods_three_objectives(name):
-    jobs = jobs_of(read_config(CONFIG_FOLDER / "one_gpu.yaml"))
-    assert 1 < sum(gpu_hours(job, Assumptions(card=card_of(name))) for job in jobs) < 24
-    assert {run for job in jobs for run in job.runs} == {run["name"] for run in paper()["runs"]}
-    assert {job.gpus for job in jobs} == {1}
-    trained = {job.params.get("objective") for job in jobs if job.stage == "expert"}
-    assert trained == {"helpfulness", "harmlessness", "humor"}
 
 
 def test_every_printed_figure_is_called_an_estimate(monkeypatch, capsys):

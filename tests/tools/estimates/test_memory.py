@@ -48,7 +48,6 @@ from moa.training.online_losses.mi_epo import loss
 from moa.training.ric import SHARD
 from moa.training.settings import OnlineStage
 from moa.workflow.config import CONFIG_FOLDER, resolve
-from moa.workflow.inherit import read_config
 from moa.workflow.plan import Plan
 from moa.workflow.stages import PARTS, STAGES
 
@@ -278,14 +277,6 @@ def test_the_exit_status_says_whether_the_papers_jobs_fit(
         plan_memory.main()
     assert ended.value.code == status
     assert verdict in capsys.readouterr().out
-
-
-def test_no_job_of_one_gpu_takes_22_gb_its_oracles_included():
-    raw = read_config(CONFIG_FOLDER / "one_gpu.yaml")
-    found = peaks(gpu_jobs(Plan(resolve(raw))))
-    assert max(peak.total for peak in found) < 22 * GB
-    asking = [dict(p.items) for p in found if p.job in ("online", "RiC")]
-    assert asking and all(items["oracles"] > 3 * GB for items in asking)  # beside the policy
 
 
 def test_a_model_without_a_shape_is_named():
