@@ -38,7 +38,9 @@ FOLDER = "data/rehearsal/"
 
 
 def config(name):
-    return resolve(read_config(CONFIG_FOLDER / f"{name}.yaml", {"seeds": [0]}))
+    """For a store of its own: what is there keeps its name, and two rehearsals share their data."""
+    given = {"seeds": [0], "store": "results/made_up"}
+    return resolve(read_config(CONFIG_FOLDER / f"{name}.yaml", given))
 
 
 @pytest.fixture(scope="module")
