@@ -49,8 +49,10 @@ else:
 
 
 # On one machine every job takes the same GPU, with a cache that fills what is free: they go one at a time, unless
-# `--resources gpu=...` says otherwise. On CPUs nothing is limited but cores; Slurm gives each job GPUs of its own.
-if workflow.local_exec and "gpu" not in workflow.global_resources and has_gpu(os.environ):
+# `--resources gpu=...` says otherwise. On CPUs nothing is limited but cores. Slurm, where there are nodes (the
+# executor is not yet known here), gives each job GPUs of its own.
+ONE_MACHINE = workflow.is_main_process and workflow.nodes is None
+if ONE_MACHINE and "gpu" not in workflow.global_resources and has_gpu(os.environ):
     workflow.register_resource("gpu", 1)
 
 

@@ -137,16 +137,34 @@ def test_a_gpu_is_seen_where_jobs_would_find_it(tmp_path):
             assert not has_gpu({"CUDA_VISIBLE_DEVICES": hidden}, machine)
 
 
-@pytest.mark.workflow
-def test_jobs_of_one_gpu_go_one_at_a_time_and_those_of_cpus_side_by_side(tmp_path):
+@pytest.fixture
+def on_a_gpu(tmp_path):
+    """A checkout that takes `machine/` for the machine it is on, with one GPU."""
     copy_repo(tmp_path)
     resources = tmp_path / "workflow_scripts" / "moa" / "workflow" / "resources.py"
     edited(resources, 'root: Path = Path("/")', 'root: Path = Path("machine")')
-    config = yaml.safe_load((tmp_path / "tiny.yaml").read_text())
+    made_up_machine(tmp_path / "machine", "dev/nvidia0")
+    return tmp_path
+
+
+@pytest.mark.workflow
+def test_slurm_counts_gpus_for_itself(on_a_gpu):
+    config = yaml.safe_load((on_a_gpu / "tiny.yaml").read_text()) | {"operation": {"processes": 2}}
+    (on_a_gpu / "two.yaml").write_text(yaml.safe_dump(config))
+    sft = next(a for a in Plan(resolve(config)).entries.values() if a.stage == "sft")
+    target = ("--dry-run", "--", f"results/store/{sft.rel}/manifest.json")
+    for arguments, gpus in (((), "1"), (("--executor", "slurm", "--jobs", "4"), "2")):
+        _, said = snakemake(on_a_gpu, *arguments, *target, config="two.yaml")
+        assert re.findall(r"\bgpu=(\d)", said.split("rule train_sft:")[1]) == [gpus]
+
+
+@pytest.mark.workflow
+def test_jobs_of_one_gpu_go_one_at_a_time_and_those_of_cpus_side_by_side(on_a_gpu):
+    config = yaml.safe_load((on_a_gpu / "tiny.yaml").read_text())
     task = config["tasks"]["safety"] | {"paper": None}
     apart = {"data": task["data"] | {"split_seed": 5}}
     config["tasks"] = {"one": task, "two": task | apart}
-    (tmp_path / "two.yaml").write_text(yaml.safe_dump(config))
+    (on_a_gpu / "two.yaml").write_text(yaml.safe_dump(config))
     plan = Plan(resolve(config))
 
     def together(stage, *arguments):
@@ -157,13 +175,12 @@ def test_jobs_of_one_gpu_go_one_at_a_time_and_those_of_cpus_side_by_side(tmp_pat
             if a.stage == stage
         ]
         assert len(targets) == 2
-        _, said = snakemake(tmp_path, "--cores", "4", *arguments, "--", *targets, config="two.yaml")
+        _, said = snakemake(on_a_gpu, "--cores", "4", *arguments, "--", *targets, config="two.yaml")
         return [int(n) for n in re.findall(r"^Execute (\d+) jobs", said, re.MULTILINE)]
 
-    made_up_machine(tmp_path / "machine", "dev/nvidia0")
     assert together("data") == [2]
     assert together("oracle_stats") == [1, 1]
     again = ("--forcerun", "score_offline")
     assert together("oracle_stats", *again, "--resources", "gpu=2") == [2]
-    (tmp_path / "machine" / "dev" / "nvidia0").unlink()
+    (on_a_gpu / "machine" / "dev" / "nvidia0").unlink()
     assert together("oracle_stats", *again) == [2]
