@@ -18,7 +18,7 @@ quote = '$(subst ','\'',$(1))'
 MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs
 READY := $(VENV)/.ready $(if $(wildcard requirements-$(SCALE).lock),$(VENV)/.ready-$(SCALE))
 
-.PHONY: help config-there setup run check prefetch rehearsal status efficiency adopt gc test test-all bench bench-gpu \
+.PHONY: help config-there setup run check prefetch report rehearsal status efficiency adopt gc test test-all bench bench-gpu \
 	lint format docs config-docs clean
 
 help: ## this list
@@ -55,6 +55,9 @@ check: config-there setup ## whether CONFIG's base, tokenizer, oracles and data 
 
 prefetch: config-there setup ## CONFIG's models and data from the hub, once, where there is internet
 	$(BIN)/snakemake --profile profiles/local --cores $(CORES) --configfile $(call quote,$(CONFIG)) -- prefetch
+
+report: config-there setup ## all results of CONFIG's run in one file that needs no network: results/<config>/report.html, and .zip
+	$(BIN)/python workflow_scripts/write_report.py --configfile $(call quote,$(CONFIG))
 
 # The one beside CONFIG, or else the paper's.
 REHEARSAL = $(or $(wildcard $(CONFIG:.yaml=_rehearsal.yaml)),config/rehearsal.yaml)

@@ -19,6 +19,7 @@ from moa.workflow.config import resolve
 from moa.workflow.plan import Plan
 from support.checkouts import add_oracle_kind, copy_repo, snakemake
 from support.explorer_blocks import read_block, read_json, read_texts
+from support.reports import read_reports
 from support.tiny_jobs import make_here
 from support.tiny_store import tiny_plan
 
@@ -99,6 +100,11 @@ def test_figures_tables_and_entries_are_there(checkout):
     }
     logs = checkout / "results" / "logs" / "online"
     assert len(list(logs.glob("*.log"))) == len(list(logs.glob("*.tsv"))) == 2
+
+
+def test_the_report_has_all_of_it_and_opens_from_disk(checkout, tmp_path):
+    read_reports(checkout, tmp_path, FIGURES)
+    assert snakemake(checkout)[0] == {}
 
 
 def test_training_logs_every_promised_figure(checkout):

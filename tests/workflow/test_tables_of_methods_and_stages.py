@@ -26,7 +26,7 @@ def rules():
 def test_every_stage_has_a_script_and_a_rule_of_its_name():
     found = rules()
     scripts = {stage.script for name, stage in STAGES.items() if name not in PARTS}
-    assert found.keys() - scripts == {"prefetch", "check", "no_such_view"}
+    assert found.keys() - scripts == {"prefetch", "check", "report", "no_such_view"}
     for name, stage in STAGES.items():
         assert (SCRIPTS / f"{stage.script}.py").is_file()
         if name in PARTS:

@@ -78,6 +78,10 @@ class Plan:
         """What `make check` looks at: what runs start from, and what judges need."""
         return [*self.shared.values(), *self.judges.values()]
 
+    def checked(self, task: str) -> list[str]:
+        """The folders of the entries that `make check` looks at for a task."""
+        return sorted({e.rel for e in [*self.shared[task].values(), *self.judges[task].values()]})
+
     def _check_distinct(self, task: Task, seed: int) -> None:
         for among in (task.runs, task.sweep):
             found: dict[tuple[str, ...], str] = {}
