@@ -1,6 +1,7 @@
 # `make run` and `make test` do all set-up by themselves; `make help` lists all. CONFIG chooses the scale:
 #   make run                               the synthetic world, minutes on two cores
 #   make run CONFIG=config/smollm2.yaml    SmolLM2-135M with packaged text
+#   make run CONFIG=config/one_gpu.yaml    one card of 24 GB, a day; `make prefetch` with the same CONFIG first
 #   make rehearsal                         the paper's run on tiny made-up models and data
 PYTHON ?= python3
 CONFIG ?= config/synthetic.yaml
@@ -17,7 +18,7 @@ quote = '$(subst ','\'',$(1))'
 MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs
 READY := $(VENV)/.ready $(if $(wildcard requirements-$(OF_CONFIG).lock),$(VENV)/.ready-$(OF_CONFIG))
 
-.PHONY: help config-there setup run check report rehearsal status efficiency adopt compare gc test test-all bench bench-gpu \
+.PHONY: help config-there setup run check prefetch report rehearsal status efficiency adopt compare gc test test-all bench bench-gpu \
 	lint format docs config-docs clean
 
 help: ## this list
@@ -52,12 +53,17 @@ run: config-there setup ## CONFIG's pipeline, from data to figures, tables and e
 check: config-there setup ## whether CONFIG's base, tokenizer, oracles and data work together, before anything is trained
 	$(BIN)/snakemake --profile profiles/local --cores $(CORES) --configfile $(call quote,$(CONFIG)) -- check
 
+prefetch: config-there setup ## CONFIG's models and data from the hub, once, where there is internet
+	$(BIN)/snakemake --profile profiles/local --cores $(CORES) --configfile $(call quote,$(CONFIG)) -- prefetch
+
 report: config-there setup ## all results of CONFIG's run in one file that needs no network: results/<config>/report.html, and .zip
 	$(BIN)/python workflow_scripts/write_report.py --configfile $(call quote,$(CONFIG))
 
-rehearsal: setup ## the paper's run on tiny made-up models and data
+# The one beside CONFIG, or else the paper's.
+REHEARSAL = $(or $(wildcard $(CONFIG:.yaml=_rehearsal.yaml)),config/rehearsal.yaml)
+rehearsal: setup ## the paper's run on tiny made-up models and data; with CONFIG=config/one_gpu.yaml, that one's
 	$(BIN)/python workflow_scripts/make_rehearsal.py --out data/rehearsal
-	$(BIN)/snakemake --profile profiles/local --cores $(CORES) --configfile config/rehearsal.yaml -- $(TARGET)
+	$(BIN)/snakemake --profile profiles/local --cores $(CORES) --configfile $(REHEARSAL) -- $(TARGET)
 
 status: config-there setup ## how far the runs of CONFIG are
 	$(BIN)/python workflow_scripts/show_status.py --configfile $(call quote,$(CONFIG))
