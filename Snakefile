@@ -23,6 +23,7 @@ include: "rules/report.smk"
 include: "rules/explorer.smk"
 include: "rules/views.smk"
 include: "rules/check.smk"
+include: "rules/ending.smk"
 
 
 rule all:
