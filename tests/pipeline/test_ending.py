@@ -4,6 +4,8 @@ Its store holds a dummy entry for what is not looked at, with made-up metrics, s
 """
 
 import json
+import shutil
+from copy import deepcopy
 
 import pytest
 import yaml
@@ -16,18 +18,21 @@ SUMMARY = "results/tiny/safety/tables/summary.md"
 HEADLINE = "SFT (!)        2.00 ± 0.06   0.25 ± 0.06  1.00 ± 0.06"
 WARNING = "(!) SFT: w has no visible effect: mean control 0.10"
 CALLABLE = "rewards_of_mine:harmless"
+REPORTS = "13 of 13 figures, tables and explorers"
 BROKEN = "def harmless(prompts, responses):\n    raise KeyError('no such word')\n"
 
 
-def publish_but(checkout, config, *left_out):
-    """Dummy entries for all that a config plans, but for what these stages make and all behind them."""
+def publish_but(checkout, left_out=lambda entry: False, **changes):
+    """Dummy entries for all that a config plans, but for these and what is made from them."""
     store = checkout / "results" / "store"
-    plan = tiny_plan(store, **config)
+    plan = tiny_plan(store, **changes)
+    out = {e.rel for e in plan.entries.values() if left_out(e)}
     files = dict.fromkeys({file for _, file in plan.views.values()}, "made")
     metrics = {**made_up(), "task": "safety", "config": "tiny"}
     for entry in plan.entries.values():
-        behind = [plan.entries[rel] for rel in plan.jobs.behind(plan.jobs.making(entry))]
-        if not any(left_out(other) for other in behind for left_out in left_out):
+        if out & {entry.rel, *(i.rel for i in entry.inputs.values())}:
+            out.add(entry.rel)
+        else:
             publish(store, [entry], {**files, "metrics.json": json.dumps(metrics)})
     return plan
 
@@ -46,7 +51,7 @@ def after(output, start):
 
 
 def test_a_run_that_made_something_ends_with_its_numbers_and_what_to_do_next(checkout):
-    publish_but(checkout, {}, lambda e: e.stage == "table" and e.name.startswith("summary"))
+    publish_but(checkout, lambda e: e.stage == "table" and e.name.startswith("summary"))
     jobs, output = snakemake(checkout)
     assert jobs == {"write_tables": 1}
     ending = after(output, HEADLINE)
@@ -54,12 +59,13 @@ def test_a_run_that_made_something_ends_with_its_numbers_and_what_to_do_next(che
     said = " ".join(" ".join(ending).split())
     assert "tables results/tiny/safety/tables/ explorer results/tiny/safety/explorer.html" in said
     assert "Next, with CONFIG=tiny.yaml: make report" in said
-    assert max(map(len, ending)) <= 100 and "\033" not in output
-    assert "about 0s left" in output or "left" in output.split(HEADLINE)[0]
+    own = [line for line in ending if "snakemake.log" not in line]
+    assert max(map(len, own)) <= 100 and "\033" not in output
+    assert "left\n" in output.split(HEADLINE)[0]  # other tables told how long one takes
 
 
 def test_a_run_that_finds_all_made_says_the_same_and_looking_says_nothing(checkout):
-    publish_but(checkout, {})
+    publish_but(checkout)
     jobs, output = snakemake(checkout)
     assert jobs == {} and output.count(HEADLINE) == 1
     lines = after(output, HEADLINE)
@@ -81,16 +87,24 @@ def test_a_failing_reward_ends_with_its_reason_its_log_and_what_is_whole(checkou
     config = tiny_config("results/store")
     config["runs"] = [run for run in config["runs"] if run["name"] in ("mo_odpo", "mi_epo")]
     del config["tasks"]["safety"]["beta_w_sweep"]
-    broken = json.loads(json.dumps(config["tasks"]["safety"]))
+    broken = deepcopy(config["tasks"]["safety"])
+    broken["data"]["n_test"] = 9
     own = {"kind": "python_callable", "callable": CALLABLE, "version": "1"}
     broken["oracles"]["harmlessness"] = own
     config["tasks"]["broken"] = broken
     (checkout / "mine.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
-    changes = {key: config[key] for key in ("tasks", "runs")}
-    needs = [lambda e: CALLABLE in json.dumps(e.spec["params"]), lambda e: e.stage == "data"]
-    plan = publish_but(checkout, changes, *needs)
+    changed = {key: config[key] for key in ("tasks", "runs")}
+    plan = publish_but(checkout, lambda e: CALLABLE in json.dumps(e.spec["params"]), **changed)
+    shutil.rmtree(checkout / "results" / "store" / plan.shared["broken"]["data"].rel)
     jobs, output = snakemake(checkout, config="mine.yaml", check=False)
-    assert jobs["score_offline"] == 1 and "train_online" not in jobs
-    (entry,) = (e for e in plan.entries.values() if CALLABLE in json.dumps(e.spec["params"]))
-    print(output[-3000:])
-    raise AssertionError(entry)
+    assert jobs == {"prepare_data": 1, "score_offline": 1}
+    job = plan.shared["broken"]["oracle_stats"]
+    end = after(output, "Failed:")
+    said = " ".join(" ".join(end).split())
+    why = f"{job.rel}: oracle harmlessness: {CALLABLE} raised KeyError: 'no such word' for 64 responses"
+    assert f"Failed: {why}" in said and "Traceback" not in said
+    assert f"    all it said: results/work/{job.key}/log.txt" in end
+    whole = f"Whole, and kept: safety 2 of 2 runs {REPORTS} broken 0 of 2 runs 0 of"
+    assert whole in said and "explorers not mo_odpo/0, mi_epo/0" in said
+    assert "only what is missing is made" in said
+    assert HEADLINE not in output

@@ -41,7 +41,8 @@ EXPLORER = "results/tiny/safety/explorer.html"
 def checkout(tmp_path_factory):
     folder = tmp_path_factory.mktemp("checkout")
     copy_repo(folder)
-    jobs, _ = snakemake(folder)
+    jobs, output = snakemake(folder)
+    (folder / "said.txt").write_text(output)
     assert jobs == {
         "prepare_data": 1,
         "build_base": 1,
@@ -99,6 +100,17 @@ def test_figures_tables_and_entries_are_there(checkout):
     }
     logs = checkout / "results" / "logs" / "online"
     assert len(list(logs.glob("*.log"))) == len(list(logs.glob("*.tsv"))) == 2
+
+
+def test_the_first_run_tells_what_it_still_takes_and_ends_with_the_numbers_of_its_table(checkout):
+    said = (checkout / "said.txt").read_text()
+    assert re.search(r"steps \(\d+%\) done\nrunning: [a-z]+ \S+; more than \d+[smh] left\n", said)
+    table = pd.read_csv(checkout / TABLE).set_index("method")
+    assert len(table) == 4
+    for method, row in table.iterrows():
+        hv = f"{row['hv']:.2f} [{row['hv_low']:.2f}, {row['hv_high']:.2f}]"
+        assert re.search(rf"^{method}( \(!\))? +{re.escape(hv)} ", said, flags=re.MULTILINE)
+    assert "\nexplorer  results/tiny/safety/explorer.html\n" in said
 
 
 def test_training_logs_every_promised_figure(checkout):

@@ -21,6 +21,7 @@ from moa.workflow.plan import Plan
 
 WIDTH = 100
 RUNS = 12  # of a task that are shown; more would push the rest out of sight
+LINES = 4  # of a reason or a warning
 NAMED = 6  # how many a list names
 RUNNING = 3  # how many of the jobs under way
 
@@ -38,8 +39,15 @@ def success(plan: Plan, config: str, asked: Collection[str]) -> str:
 
     config: the file, as a command names it. asked: the stable paths that were asked for.
     """
-    tables = [headline(read) for task in plan.config.tasks if (read := _metrics(plan, task, asked))]
-    return "\n\n".join([*tables, _places(plan, asked), _next(plan, config)])
+    shown = [read for task in plan.config.tasks if (read := _metrics(plan, task, asked))]
+    seeds = len(plan.config.seeds)
+    cells = (
+        f"± standard deviation over {seeds} seeds; intervals over prompts are in summary.md"
+        if seeds > 1
+        else "[95 % interval over prompts], of one seed"
+    )
+    parts = [*map(headline, shown), *[cells] * bool(shown)]
+    return "\n\n".join([*parts, _places(plan, asked), _next(plan, config)])
 
 
 def failure(plan: Plan, status: Status, failures: Sequence[Failure], asked: Collection[str]) -> str:
@@ -47,13 +55,16 @@ def failure(plan: Plan, status: Status, failures: Sequence[Failure], asked: Coll
 
     failures: none if the run was stopped. asked: as for `success`.
     """
-    lines = []
+    lines = ["Failed:"] if failures else []
     for found in failures:
-        lines += _wrapped(f"{found.entry.rel} failed: ", found.why)
-        lines.append(f"    its log: {found.log}")
-    if failures:
-        lines.append("")
-    lines += ["Whole, and kept:", *_whole(plan, status, failures, asked), ""]
+        lines += _wrapped(f"  {found.entry.rel}: ", found.why)
+        lines.append(f"    all it said: {found.log}")
+    lines += [
+        *[""] * bool(failures),
+        "Whole, and kept:",
+        *_whole(plan, status, failures, asked),
+        "",
+    ]
     lines.append(
         "Mend it, and run the same command again: only what is missing is made."
         if failures
@@ -93,17 +104,10 @@ def going_on(
 def headline(metrics: Mapping[str, Any]) -> str:
     """HV, MIP and CRD of a task's runs, and the warnings that its tables have."""
     runs = list(conditioned_runs(metrics).values())
-    seeds = max((len(run["seeds"]) for run in runs), default=0)
     rows = [[marked_label(run), *(_cell(run[key]) for key in HEADLINE)] for run in runs[:RUNS]]
     lines = table([metrics["task"], *(TITLES[key] for key in HEADLINE)], rows).splitlines()
     if len(runs) > RUNS:
         lines.append(f"and {len(runs) - RUNS} more runs, in summary.md")
-    of = (
-        f"± standard deviation over {seeds} seeds; intervals over prompts are in summary.md"
-        if seeds > 1
-        else "[95 % interval over prompts], one seed"
-    )
-    lines.append(of)
     warned: dict[str, list[str]] = {}
     for run in metrics["runs"].values():
         for warning in run["warnings"]:
@@ -158,18 +162,21 @@ def _next(plan: Plan, config: str) -> str:
 def _whole(
     plan: Plan, status: Status, failures: Iterable[Failure], asked: Collection[str]
 ) -> list[str]:
-    """A line per task: how many of its runs and files are there, and which runs a failure stopped."""
+    """A line per task: how much of it is there, and which of its runs a failure stopped."""
     broken = {plan.jobs.making(found.entry).rel for found in failures}
-    rows = []
+    rows, lost = [], []
     for task in plan.config.tasks:
         ends = {f"{run}/{seed}": e for (of, run, seed), e in plan.ends.items() if of == task}
         whole = [name for name, e in ends.items() if all(map(status.is_done, e))]
-        lost = [n for n, e in ends.items() if n not in whole and _needs(plan, e, broken)]
-        shown = {path: plan.views[path][0] for path in asked if f"/{task}/" in path}
-        made = sum(status.is_done(entry) for entry in shown.values())
-        cells = [task, f"{len(whole)} of {len(ends)} runs", f"{made} of {len(shown)} files"]
-        rows.append([*cells, f"without {listed(lost, NAMED)}" if lost else ""])
-    return textwrap.indent(table(["", "", "", ""], rows).lstrip("\n"), "  ").splitlines()
+        lost.append([n for n, e in ends.items() if n not in whole and _needs(plan, e, broken)])
+        shown = {e.rel: e for path in asked if f"/{task}/" in path for e in plan.views[path][:1]}
+        made = sum(map(status.is_done, shown.values()))
+        runs = f"{len(whole)} of {len(ends)} runs"
+        rows.append((f"  {task}", runs, f"{made} of {len(shown)} figures, tables and explorers"))
+    lines = []
+    for line, names in zip(table(("", "", ""), rows).splitlines()[1:], lost, strict=True):
+        lines += [line, *(_wrapped("    not ", listed(names, NAMED)) if names else ())]
+    return lines
 
 
 def _needs(plan: Plan, ends: Iterable[Entry], broken: Collection[str]) -> bool:
@@ -181,6 +188,7 @@ def _wrapped(start: str, text: str) -> list[str]:
         start + text,
         WIDTH,
         subsequent_indent="    ",
+        max_lines=LINES,
         break_long_words=False,
         break_on_hyphens=False,
     )

@@ -119,12 +119,11 @@ class Status:
 
     def _failure(self, entry: Entry, logs: Path | None, since: float) -> Failure:
         log = work_folder(self.store, entry.key) / "log.txt"
-        said = self.states[entry.rel].message
-        if logs is not None and not self._told(entry, since):
-            log = logs / f"{entry.rel}.log"
-            said = log.read_text(errors="replace") if log.exists() else ""
-        lines = [line.strip() for line in said.splitlines() if line.strip()]
-        return Failure(entry, lines[-1] if lines else "no message", log)
+        if logs is None or self._told(entry, since):
+            return Failure(entry, _last_line(self.states[entry.rel].message) or "no message", log)
+        log = logs / f"{entry.rel}.log"
+        last = _last_line(log.read_text(errors="replace")) if log.exists() else ""
+        return Failure(entry, f"no message, as if killed; it said last: {last or 'nothing'}", log)
 
     def _told(self, entry: Entry, since: float) -> bool:
         """Whether its last attempt began since then, failed, and said so."""
@@ -201,6 +200,11 @@ def job_state(store: Path, entry: Entry) -> JobState:
     if not last or last.get("outcome") == "published":  # its entry was deleted since
         return JobState(NOT_BEGUN)
     return JobState(FAILED if last.get("outcome") == "failed" else WAITING, *known)
+
+
+def _last_line(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1] if lines else ""
 
 
 def part_of(job: Entry) -> str:
