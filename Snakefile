@@ -25,6 +25,7 @@ include: "rules/explorer.smk"
 include: "rules/views.smk"
 include: "rules/report.smk"
 include: "rules/check.smk"
+include: "rules/ending.smk"
 
 
 rule all:

@@ -10,6 +10,8 @@ import hashlib
 from functools import cache
 from pathlib import Path
 
+from moa.runtime.files import file_digest
+
 WHOLE = 16 * 2**20  # bytes; a file up to this size is read whole
 BLOCKS, BLOCK = 16, 2**16  # how many are read of a larger one, and the bytes of each
 
@@ -31,6 +33,17 @@ def fingerprint(path: Path) -> str | None:
             if p.is_file() and not any(part.startswith(".") for part in name.parts)
         )
     )
+
+
+def whole_digest(path: Path) -> str:
+    """sha256 of all of a file, in hex: of what a person may change a line of, blocks are not enough."""
+    stat = path.stat()
+    return _whole(path, stat.st_size, stat.st_mtime_ns)
+
+
+@cache
+def _whole(path: Path, size: int, mtime_ns: int) -> str:
+    return file_digest(path)
 
 
 def _digest(files: list[tuple[str, Path]]) -> str:

@@ -57,6 +57,7 @@ class Plan:
             shared = self.shared[task.name] = shared_entries(catalogue, task)
             judges = self.judges[task.name] = judge_entries(catalogue, task, shared)
             made: Made = {}
+            policies: Views = {}
             for seed in config.seeds:
                 start = {**shared, "sft": sft_policy(catalogue, task, seed, shared)}
                 for run in [*task.runs, *task.sweep]:
@@ -64,11 +65,12 @@ class Plan:
                     made.setdefault(run.name, {}).update(roles)
                     ends = [e for role, e in roles.items() if role.startswith("evaluate/")]
                     self.ends[task.name, run.name, seed] = ends
-                for run in task.runs:  # those of a sweep are there to be compared
-                    self.views |= policy_views(catalogue, config.name, task, run, seed, start)
+                # Those of a sweep are there to be compared.
+                for run in (run for run in task.runs if run.method.has_policy):
+                    policies |= policy_views(catalogue, config.name, task, run, seed, start)
             self._check_distinct(task, config.seeds[0])
             metrics[task.name], files = outputs(catalogue, config.name, task, made, shared, judges)
-            self.views |= files
+            self.views |= files | policies
         self.views |= pooled_table(catalogue, config.name, metrics)
         self.entries: dict[str, Entry] = catalogue.entries
         self.jobs = Jobs(self.entries.values())
@@ -117,7 +119,7 @@ def read_plan(
         raise ConfigError(f"{path}: {why}; name a config, such as config/synthetic.yaml")
     try:
         with chdir(checkout):
-            config = resolve(read_config(file, given))
+            config = resolve(read_config(file, given), file.parent)
             return Plan(replace(config, store=str(checkout / config.store)), missing)
     except NotInstalled as error:
         raise NotInstalled(f"{path}: {error}") from None

@@ -14,6 +14,8 @@ from moa.reporting.tables.common import (
     conditioned_runs,
     estimate,
     marked_label,
+    mean_of,
+    number,
     sample_note,
     shared_notes,
     units_note,
@@ -71,7 +73,7 @@ def compared(metrics: dict[str, Any], run: str) -> dict[str, Any]:
             f"**{marked_label(of)}** (this one)" if name == run else marked_label(of),
             *(estimate(of[key]) for key in HEADLINE),
             " / ".join(f"{c['mean']:z.2f}" for c in of["control"].values()),
-            f"{of['kl_per_token']['mean']:z.3f}",
+            number(mean_of(of["kl_per_token"]), "z.3f"),
         ]
         for name, of in conditioned_runs(metrics).items()
     ]
