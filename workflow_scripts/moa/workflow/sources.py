@@ -31,10 +31,10 @@ from moa.runtime.hub_lock import (
     is_local,
     read_lock,
 )
-from moa.runtime.settings import PINNED, KindSettings
+from moa.runtime.settings import BESIDE, PINNED, KindSettings, own_file
 from moa.training.bases import module_name as base_module
 from moa.workflow.config import Task
-from moa.workflow.fingerprints import fingerprint
+from moa.runtime.fingerprints import fingerprint
 from moa.workflow.keys import canonical, constant
 
 
@@ -64,8 +64,12 @@ def _paths(module: str, settings: KindSettings) -> Iterator[tuple[str, Path]]:
     """Every path that a kind's parameters name, at any depth, with its place; but for what `HUB` has."""
     passed = {"kind", *constant(module, "HUB", {})}
     for name, field in type(settings).model_fields.items():
-        if name not in passed and PINNED not in field.metadata:
-            yield from _inside(name, getattr(settings, name))
+        value = getattr(settings, name)
+        if BESIDE in field.metadata:
+            if file := own_file(value):
+                yield name, Path(file)
+        elif name not in passed and PINNED not in field.metadata:
+            yield from _inside(name, value)
 
 
 def _inside(place: str, value: Any) -> Iterator[tuple[str, Path]]:
