@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 
 from moa.reporting.adopted import adopted_notes
+from moa.reporting.caution import caution_notes
 from moa.reporting.judged import views
 from moa.reporting.tables.common import to_latex, to_markdown
 from moa.runtime.files import write_json
@@ -28,7 +29,7 @@ def main(job: Job) -> None:
     by = list(views(metrics))
     frames = [module.frame(view, paper).assign(by=view["by"]) for view in by]
     pd.concat(frames).to_csv(job.out / f"{name}.csv", index=False)
-    notes = adopted_notes(adopted(job.inputs.values()))
+    notes = [*caution_notes(metrics), *adopted_notes(adopted(job.inputs.values()))]
     tables = [module.table(view, paper) for view in by]
     markdown = "\n".join(map(to_markdown, tables)) + "".join(f"\n{note}\n" for note in notes)
     latex = "\n".join(map(to_latex, tables)) + "".join(f"% {note}\n" for note in notes)

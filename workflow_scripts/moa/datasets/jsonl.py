@@ -63,7 +63,9 @@ def _record(row: dict[str, Any], asks: bool) -> dict[str, Any]:
     if asks:
         return {"prompt": text(row, "prompt").strip(), "chosen": NONE_YET, "rejected": None}
     if not is_missing(row, "prompt") and all(is_missing(row, name) for name in RESPONSES):
-        raise IrregularRow("no chosen (for prompts alone, set responses: base under the task's data)")
+        raise IrregularRow(
+            "no chosen (for prompts alone, set responses: base under the task's data)"
+        )
     one = is_missing(row, "rejected")
     return {
         "prompt": text(row, "prompt").strip(),

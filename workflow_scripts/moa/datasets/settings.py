@@ -91,14 +91,14 @@ class JsonlData(DataSettings):
     kind: Literal["jsonl"]
     """A file of JSON lines."""
     path: OwnRows
-    """A .jsonl file, plain or with .gz or .xz, beside the config; its content is in the key. Each line is an
-    object with `prompt`, `chosen` and, where there are two responses, `rejected`; other fields are not read.
+    """A .jsonl file, plain or with .gz or .xz, beside the config; its content is in the key. Each line is
+    an object with prompt, chosen and, where there are two responses, rejected; other fields are not read.
 
     Mend: name a file that ends in .jsonl, .jsonl.gz or .jsonl.xz."""
     responses: Literal["file", "base"] = "file"
-    """Whose responses SFT starts from and rewards are normalised by: file = those of the rows; base = two that
-    the base model samples to each train prompt, for a file of prompts alone. Those of the rows are then not
-    read, and neither of the two is the better one."""
+    """Whose responses SFT starts from and rewards are normalised by: file = those of the rows; base = two
+    that the base model samples to each train prompt, for a file of prompts alone. Those of the rows are
+    then not read, and neither of the two is the better one."""
 
 
 AnyData = Annotated[

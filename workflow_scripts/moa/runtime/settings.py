@@ -78,7 +78,11 @@ PINNED = "pinned in code"  # marks a path whose file the code refuses if it is a
 PinnedPath = Annotated[Location, PINNED]
 BESIDE = "beside the config"  # marks what names a file that is looked for there
 OwnRows = Annotated[
-    Text, Field(pattern=r"\.jsonl(\.gz|\.xz)?$"), AfterValidator(_expanded), AfterValidator(_from_here), BESIDE
+    Text,
+    Field(pattern=r"\.jsonl(\.gz|\.xz)?$"),
+    AfterValidator(_expanded),
+    AfterValidator(_from_here),
+    BESIDE,
 ]
 OwnFunction = Annotated[
     Text,

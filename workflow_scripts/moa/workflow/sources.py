@@ -19,6 +19,7 @@ from moa.datasets import module_name as dataset_module
 from moa.datasets.settings import TranscriptData
 from moa.oracles import module_name as oracle_module
 from moa.runtime.errors import ConfigError
+from moa.runtime.fingerprints import fingerprint
 from moa.runtime.hub_lock import (
     LOCK,
     ROW_FILES,
@@ -34,7 +35,6 @@ from moa.runtime.hub_lock import (
 from moa.runtime.settings import BESIDE, PINNED, KindSettings, own_file
 from moa.training.bases import module_name as base_module
 from moa.workflow.config import Task
-from moa.runtime.fingerprints import fingerprint
 from moa.workflow.keys import canonical, constant
 
 
