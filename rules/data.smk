@@ -1,4 +1,4 @@
-# Prompts and responses, the base model that reads them, and its own responses where there are no others.
+# Prompts and responses, the base model that reads them, and its own responses where data has none.
 
 
 rule prepare_data:

@@ -48,8 +48,8 @@ def _expanded(path: str) -> str:
 
 
 def own_file(value: str) -> str | None:
-    """The file that a value names which may lie beside the config: rows by their ending, or the `file.py` of
-    `file.py:function`; None if it names none.
+    """The file that a value names which may lie beside the config: rows by their ending, or the `file.py`
+    of `file.py:function`; None if it names none.
     """
     found = _OWN.fullmatch(value)
     return (found["rows"] or found["program"]) if found else None

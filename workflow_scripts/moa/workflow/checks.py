@@ -78,8 +78,8 @@ def check_own_files(task: TaskSettings, where: str, mistakes: list[str]) -> None
                 _check_there(file, f"{here}.callable", mistakes)
             elif scorer.version is None:
                 mistakes.append(
-                    f"{here}: the key 'version' is missing (changes when the function does, which cannot be "
-                    "seen of one in a package); add it"
+                    f"{here}: the key 'version' is missing (changes when the function does, which cannot "
+                    "be seen of one in a package); add it"
                 )
 
 
@@ -87,8 +87,8 @@ def _check_there(file: str, where: str, mistakes: list[str]) -> None:
     path = Path(file).absolute()
     if not path.is_file():
         mistakes.append(
-            f"{where}: there is no file {path}; it is looked for beside the config that names it, so put it "
-            "there, or write where it is from there"
+            f"{where}: there is no file {path}; it is looked for beside the config that names it, so put "
+            "it there, or write where it is, seen from there"
         )
 
 
@@ -96,9 +96,9 @@ def check_answers(task: TaskSettings, base: Settings, where: str, mistakes: list
     """A base that learns from the data's responses cannot be the one that gives them."""
     if getattr(task.data, "responses", None) == "base" and isinstance(base, ScratchTextBase):
         mistakes.append(
-            f"{where}.data.responses is base, but a base of kind {base.kind} learns from the data's responses "
-            "and can give none before; add chosen and rejected to the file and leave responses out, or take "
-            "a base that can respond, such as kind hub"
+            f"{where}.data.responses is base, but a base of kind {base.kind} learns from the data's own "
+            "responses; add chosen and rejected to the file and leave responses out, or take a base that "
+            "can respond, such as kind hub"
         )
 
 
