@@ -23,7 +23,7 @@ import numpy as np
 
 from moa.runtime.errors import JobError
 from moa.runtime.fingerprints import require_planned
-from moa.runtime.settings import own_file
+from moa.runtime.own_files import own_file
 
 REQUIRES: tuple[str, ...] = ()
 EXPECTED = (

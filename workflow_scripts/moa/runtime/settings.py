@@ -22,6 +22,8 @@ from pydantic import (
     Strict,
 )
 
+from moa.runtime.own_files import BESIDE, from_here
+
 
 def _whole(value: Any) -> Any:
     """32.0 is 32, whoever wrote it; 32.5, "32" and true are no whole numbers."""
@@ -47,24 +49,6 @@ def _expanded(path: str) -> str:
     return found
 
 
-def own_file(value: str) -> str | None:
-    """The file that a value names which may lie beside the config: rows by their ending, or the `file.py`
-    of `file.py:function`; None if it names none.
-    """
-    found = _OWN.fullmatch(value)
-    return (found["rows"] or found["program"]) if found else None
-
-
-def _from_here(value: str) -> str:
-    """A file below the working folder as seen from there, so that no key has the place of a checkout."""
-    file = own_file(value)
-    if file is None or not os.path.isabs(file):
-        return value
-    near = os.path.relpath(file)
-    return value if near.split(os.sep)[0] == os.pardir else near + value[len(file) :]
-
-
-_OWN = re.compile(r"(?P<program>.+\.py):[A-Za-z_]\w*|(?P<rows>.+\.jsonl(\.gz|\.xz)?)")
 Whole = Annotated[int, Strict(), BeforeValidator(_whole)]
 Natural = Annotated[Whole, Field(ge=1)]
 Seed = Annotated[Whole, Field(ge=0, le=2**32 - 1)]  # all that numpy's first generator takes
@@ -76,19 +60,18 @@ Location = Annotated[Text, AfterValidator(_expanded)]  # a path, or the name of 
 Flag = Annotated[bool, Strict()]
 PINNED = "pinned in code"  # marks a path whose file the code refuses if it is another than it knows
 PinnedPath = Annotated[Location, PINNED]
-BESIDE = "beside the config"  # marks what names a file that is looked for there
 OwnRows = Annotated[
     Text,
     Field(pattern=r"\.jsonl(\.gz|\.xz)?$"),
     AfterValidator(_expanded),
-    AfterValidator(_from_here),
+    AfterValidator(from_here),
     BESIDE,
 ]
 OwnFunction = Annotated[
     Text,
     Field(pattern=r"^(.+\.py|[A-Za-z_]\w*(\.[A-Za-z_]\w*)*):[A-Za-z_]\w*$"),
     AfterValidator(_expanded),
-    AfterValidator(_from_here),
+    AfterValidator(from_here),
     BESIDE,
 ]
 Placement = Literal["same_gpu", "second_gpu", "cpu_offload"]

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from moa.datasets.settings import AnyData
 from moa.oracles.settings import AnyOracle
-from moa.runtime.settings import BESIDE, own_file
+from moa.runtime.own_files import BESIDE, own_file
 
 ELSEWHERE = ("~", "$")  # what begins so is a place of its own, as what begins with a slash is
 

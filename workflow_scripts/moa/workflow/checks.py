@@ -12,7 +12,8 @@ from typing import Any
 from moa.datasets.settings import JsonlData
 from moa.oracles.settings import PythonCallableOracle
 from moa.preferences import evaluation_vectors
-from moa.runtime.settings import KindSettings, Settings, own_file
+from moa.runtime.own_files import own_file
+from moa.runtime.settings import KindSettings, Settings
 from moa.training.bases.settings import ScratchBase, ScratchTextBase
 from moa.training.settings import OnlineSettings, OptimizerSettings
 from moa.workflow.schema import TaskSettings

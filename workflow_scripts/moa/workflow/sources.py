@@ -32,7 +32,8 @@ from moa.runtime.hub_lock import (
     is_local,
     read_lock,
 )
-from moa.runtime.settings import BESIDE, PINNED, KindSettings, own_file
+from moa.runtime.own_files import BESIDE, own_file
+from moa.runtime.settings import PINNED, KindSettings
 from moa.training.bases import module_name as base_module
 from moa.workflow.config import Task
 from moa.workflow.keys import canonical, constant
