@@ -19,10 +19,12 @@ include: "rules/sft.smk"
 include: "rules/train.smk"
 include: "rules/evaluate.smk"
 include: "rules/figures.smk"
-include: "rules/report.smk"
+include: "rules/tables.smk"
 include: "rules/explorer.smk"
 include: "rules/views.smk"
+include: "rules/report.smk"
 include: "rules/check.smk"
+include: "rules/ending.smk"
 
 
 rule all:

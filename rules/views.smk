@@ -5,8 +5,9 @@
 from functools import cache
 
 from moa.workflow.origins import Origin, record, sign_views
-from moa.workflow.views import outdated_notes, show_views
+from moa.workflow.views import show_views
 
+ASKED = {}  # the stable paths that this run is asked for, in order
 ORIGIN = Origin.of(Path(workflow.configfiles[-1]), SETTINGS, Path.cwd())
 
 
@@ -27,6 +28,7 @@ def manifests_of(paths):
 
 
 def shown(wildcards):
+    ASKED.update(PLAN.views)
     begin_run()
     return manifests_of(PLAN.views)
 
@@ -36,6 +38,7 @@ def shown_by(path):
         (made,) = manifests_of([path])
         if workflow.dag_settings.forcetargets:
             raise WorkflowError(f"--force makes no link anew, only what it shows: ask for {made}")
+        ASKED[path] = PLAN.views[path]
         begin_run()
         return made
 
@@ -47,20 +50,6 @@ def refuse(wildcards):
     if wanted in PLAN.views:
         raise WorkflowError(f"ask for {wanted} just so, without anything before it")
     raise WorkflowError(f"this config makes no {wanted}, but: {', '.join(PLAN.views)}")
-
-
-def tell_outdated():
-    if workflow.is_main_process:
-        for note in outdated_notes(PLAN, Path.cwd()):
-            print(note, file=sys.stderr)
-
-
-onsuccess:
-    tell_outdated()
-
-
-onerror:
-    tell_outdated()
 
 
 for view in PLAN.views:

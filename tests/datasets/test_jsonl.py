@@ -9,7 +9,7 @@ import pytest
 
 from moa.datasets.jsonl import load
 from moa.runtime.errors import JobError
-from moa.runtime.fingerprints import fingerprint
+from moa.runtime.fingerprints import whole_digest
 
 GOOD = {"prompt": " Hi? ", "chosen": "Hello.\r\n", "rejected": "No.", "label": 3}
 
@@ -81,7 +81,7 @@ def test_a_line_that_is_no_object_stops_the_job_with_its_number(tmp_path):
 
 def test_a_file_that_is_not_as_it_was_planned_with_is_refused(tmp_path):
     path = written(tmp_path / "rows.jsonl", [GOOD])
-    planned = fingerprint(path)
+    planned = whole_digest(path)
     assert len(loaded(path, path=planned)) == 1
     written(path, [GOOD, GOOD])
     with pytest.raises(JobError, match=r"rows.jsonl has changed since this run was planned.*again"):

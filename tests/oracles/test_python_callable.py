@@ -5,7 +5,7 @@ import pytest
 
 from moa.oracles.base import OracleError, load_oracles, score_all
 from moa.runtime.errors import JobError
-from moa.runtime.fingerprints import fingerprint
+from moa.runtime.fingerprints import whole_digest
 
 
 def spec(function):
@@ -295,7 +295,7 @@ def test_what_a_file_does_not_offer_is_named_with_the_mend(tmp_path, source, sai
 def test_a_file_that_is_not_as_it_was_planned_with_is_refused(tmp_path):
     path = tmp_path / "planned.py"
     path.write_text("def f(prompts, responses): return [1]")
-    own(path, "f", callable=fingerprint(path))
+    own(path, "f", callable=whole_digest(path))
     with pytest.raises(JobError, match=r"planned.py has changed since this run was planned"):
         own(path, "f", callable="0" * 12)
     with pytest.raises(JobError, match=r"/gone.py: there is no such file.*beside the config"):

@@ -19,6 +19,8 @@ from moa.workflow.config import resolve
 from moa.workflow.plan import Plan
 from support.checkouts import add_oracle_kind, copy_repo, snakemake
 from support.explorer_blocks import read_block, read_json, read_texts
+from support.reports import read_reports
+from support.said import check_said
 from support.tiny_jobs import make_here
 from support.tiny_store import tiny_plan
 
@@ -41,7 +43,8 @@ EXPLORER = "results/tiny/safety/explorer.html"
 def checkout(tmp_path_factory):
     folder = tmp_path_factory.mktemp("checkout")
     copy_repo(folder)
-    jobs, _ = snakemake(folder)
+    jobs, output = snakemake(folder)
+    (folder / "said.txt").write_text(output)
     assert jobs == {
         "prepare_data": 1,
         "build_base": 1,
@@ -101,6 +104,15 @@ def test_figures_tables_and_entries_are_there(checkout):
     }
     logs = checkout / "results" / "logs" / "online"
     assert len(list(logs.glob("*.log"))) == len(list(logs.glob("*.tsv"))) == 2
+
+
+def test_the_report_has_all_of_it_and_opens_from_disk(checkout, tmp_path):
+    read_reports(checkout, tmp_path, FIGURES)
+    assert snakemake(checkout)[0] == {}
+
+
+def test_the_first_run_tells_what_it_still_takes_and_ends_with_the_numbers_of_its_table(checkout):
+    check_said((checkout / "said.txt").read_text(), pd.read_csv(checkout / TABLE))
 
 
 def test_training_logs_every_promised_figure(checkout):

@@ -52,6 +52,11 @@ from moa.workflow.plan import Plan
 from moa.workflow.stages import PARTS, STAGES
 
 PAPER = CONFIG_FOLDER / "paper.yaml"
+POLICIES = [
+    "PKU-Alignment/alpaca-7b-reproduced",
+    "Qwen/Qwen3-8B-Base",
+    "Qwen/Qwen2.5-1.5B-Instruct",
+]
 OBJECTIVES = ["helpfulness", "harmlessness"]
 LORA = {"rank": 16, "alpha": 32, "target_modules": "all-linear"}
 SMALL = {
@@ -91,7 +96,7 @@ def test_the_parameters_of_a_shape_are_those_of_the_model(name):
 
 
 @pytest.mark.parametrize("targets", ["all-linear", ["q_proj", "v_proj"]])
-@pytest.mark.parametrize("name", ["PKU-Alignment/alpaca-7b-reproduced", "Qwen/Qwen3-8B-Base"])
+@pytest.mark.parametrize("name", POLICIES)
 def test_the_parameters_of_an_adapter_are_those_of_peft(name, targets):
     with torch.device("meta"):
         config = LoraConfig(r=64, target_modules=targets, task_type="CAUSAL_LM")

@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 
 from moa.runtime.errors import JobError
+from moa.runtime.files import file_digest
 
 WHOLE = 16 * 2**20  # bytes; a file up to this size is read whole
 BLOCKS, BLOCK = 16, 2**16  # how many are read of a larger one, and the bytes of each
@@ -36,8 +37,19 @@ def fingerprint(path: Path) -> str | None:
     )
 
 
+def whole_digest(path: Path) -> str:
+    """sha256 of all of a file, in hex: of what a person may change a line of, blocks are not enough."""
+    stat = path.stat()
+    return _whole(path, stat.st_size, stat.st_mtime_ns)
+
+
+@cache
+def _whole(path: Path, size: int, mtime_ns: int) -> str:
+    return file_digest(path)
+
+
 def require_planned(path: Path, planned: str | None) -> None:
-    """Check that a file still holds what it held when the run was planned. planned: its fingerprint then.
+    """Check that a file holds what it held when the run was planned. planned: its `whole_digest` then.
 
     Raises: JobError if it does not, or is no longer there.
     """
@@ -46,7 +58,7 @@ def require_planned(path: Path, planned: str | None) -> None:
             f"{path.absolute()}: there is no such file, which the config names and which is looked for "
             "beside the config; put it back"
         )
-    if planned is not None and fingerprint(path) != planned:
+    if planned is not None and whole_digest(path) != planned:
         raise JobError(
             f"{path.absolute()} has changed since this run was planned, and what is made of it would have "
             "the key of the older one: run the same command again, which plans anew"

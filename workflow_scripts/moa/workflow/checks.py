@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from moa.datasets.lines import ENDINGS
 from moa.datasets.settings import JsonlData
 from moa.oracles.settings import PythonCallableOracle
 from moa.preferences import evaluation_vectors
@@ -16,7 +17,8 @@ from moa.runtime.own_files import own_file
 from moa.runtime.settings import KindSettings, Settings
 from moa.training.bases.settings import ScratchBase, ScratchTextBase
 from moa.training.settings import OnlineSettings, OptimizerSettings
-from moa.workflow.schema import TaskSettings
+from moa.workflow.methods import METHODS
+from moa.workflow.schema import RunSettings, TaskSettings
 
 SAME = 1e-9  # between a weight and what its decimals say, from the rounding of floats alone
 
@@ -193,6 +195,42 @@ def check_processes(
             f"{where}: the last step of an epoch has {n_train % batch} of {n_train} prompts for "
             f"{processes} processes; use fewer processes, or make n_train a multiple of batch_size"
         )
+
+
+def responses_of(
+    run: RunSettings, task: str, folder: Path, where: str, mistakes: list[str]
+) -> str | None:
+    """The file of a run whose responses are given, as seen from where the workflow runs; None of any other.
+
+    folder: the config's.
+    """
+    here, needed = f"runs.{run.name}", not METHODS[run.method].has_policy
+    if run.responses is None:
+        if needed:
+            mistakes.append(
+                f"{here}: method {run.method} needs `responses`, the file that has them; add it "
+                "(docs/your_responses.md)"
+            )
+        return None
+    here = f"{here}.responses in {where}"
+    if not needed:
+        mistakes.append(f"{here}: method {run.method} makes its own; remove it")
+        return None
+    name = run.responses.replace("{task}", task)
+    if not name.endswith(ENDINGS):
+        mistakes.append(f"{here} is {name}: it must end with one of {', '.join(ENDINGS)}")
+        return None
+    # Whole, so that it is the same path from wherever the config was given.
+    places = list(dict.fromkeys((base / name).resolve() for base in (folder, Path())))
+    found = next((path for path in places if path.is_file()), None)
+    if found is None:
+        mistakes.append(
+            f"{here} is {name}: there is no {' and no '.join(map(str, places))}; put the file beside the "
+            "config, or mend the path"
+        )
+        return None
+    inside = found.is_relative_to(Path.cwd())
+    return str(found.relative_to(Path.cwd()) if inside else found)
 
 
 def vectors_of(

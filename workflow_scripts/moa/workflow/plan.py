@@ -78,6 +78,10 @@ class Plan:
         """What `make check` looks at: what runs start from, and what judges need."""
         return [*self.shared.values(), *self.judges.values()]
 
+    def checked(self, task: str) -> list[str]:
+        """The folders of the entries that `make check` looks at for a task."""
+        return sorted({e.rel for e in [*self.shared[task].values(), *self.judges[task].values()]})
+
     def _check_distinct(self, task: Task, seed: int) -> None:
         for among in (task.runs, task.sweep):
             found: dict[tuple[str, ...], str] = {}
@@ -110,7 +114,7 @@ def read_plan(
         raise ConfigError(f"{path}: {why}; name a config, such as config/synthetic.yaml")
     try:
         with chdir(checkout):
-            config = resolve(read_config(file, given))
+            config = resolve(read_config(file, given), file.parent)
             return Plan(replace(config, store=str(checkout / config.store)), missing)
     except NotInstalled as error:
         raise NotInstalled(f"{path}: {error}") from None

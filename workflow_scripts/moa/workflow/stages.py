@@ -59,6 +59,7 @@ STAGES: dict[str, Stage] = {
         trains=True,
         with_oracles=True,
     ),
+    "responses": Stage("read_responses", "responses"),
     "generate": Stage("generate_responses", "generate", MODELS, gpu=True, told="generation"),
     "likelihoods": Stage("compute_likelihoods", "likelihoods", MODELS, gpu=True, told="generation"),
     "reference": Stage("compute_reference", "reference", MODELS, gpu=True, told="generation"),

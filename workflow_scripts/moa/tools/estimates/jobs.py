@@ -76,7 +76,7 @@ class GpuJob:
 
     @property
     def shape(self) -> Shape:
-        """Of the policy. Raises: ConfigError if it is not written down, or neither Llama nor Qwen3."""
+        """Of the policy. Raises: ConfigError if it is not written down, or of a family not in GATED."""
         base = self.entry.inputs["base"].spec["params"]["base"]
         shape = shape_of(base.get("model", base["kind"]))
         if shape.family not in GATED:
