@@ -18,7 +18,7 @@ quote = '$(subst ','\'',$(1))'
 MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs
 READY := $(VENV)/.ready $(if $(wildcard requirements-$(OF_CONFIG).lock),$(VENV)/.ready-$(OF_CONFIG))
 
-.PHONY: help config-there setup run check prefetch report rehearsal status efficiency adopt compare gc test test-all bench bench-gpu \
+.PHONY: help config-there setup run demo check prefetch report rehearsal status efficiency adopt compare gc test test-all bench bench-gpu \
 	lint format docs config-docs clean
 
 help: ## this list
@@ -49,6 +49,9 @@ $(VENV)/.ready-%: requirements-%.lock $(VENV)/.ready
 
 run: config-there setup ## CONFIG's pipeline, from data to figures, tables and explorers, or only TARGET and what it needs
 	$(BIN)/snakemake --profile profiles/local --cores $(CORES) --configfile $(call quote,$(CONFIG)) -- $(TARGET)
+
+demo: setup ## the smallest whole run, about two minutes after set-up: it shows the machinery, not the methods
+	$(BIN)/snakemake --profile profiles/local --cores $(CORES) --configfile config/demo.yaml -- all
 
 check: config-there setup ## whether CONFIG's base, tokenizer, oracles and data work together, before anything is trained
 	$(BIN)/snakemake --profile profiles/local --cores $(CORES) --configfile $(call quote,$(CONFIG)) -- check

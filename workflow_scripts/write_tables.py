@@ -10,6 +10,7 @@ import json
 from typing import Any
 
 from moa.reporting.adopted import adopted_notes
+from moa.reporting.caution import caution_notes
 from moa.reporting.judged import views
 from moa.reporting.tables.files import write_table
 from moa.runtime.job import run
@@ -18,8 +19,9 @@ from moa.runtime.publishing import Job
 
 
 def main(job: Job) -> None:
-    p, notes = job.params, adopted_notes(adopted(job.inputs.values()))
-    write_table(p["table"], read(job), p["paper"], notes, job.out, p["name"])
+    p, metrics = job.params, read(job)
+    notes = [*caution_notes(metrics), *adopted_notes(adopted(job.inputs.values()))]
+    write_table(p["table"], metrics, p["paper"], notes, job.out, p["name"])
 
 
 def read(job: Job) -> dict[str, Any]:

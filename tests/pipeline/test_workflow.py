@@ -86,7 +86,9 @@ def test_figures_tables_and_entries_are_there(checkout):
     table = pd.read_csv(results / "tables" / "summary.csv")
     assert table["run"].tolist() == ["rewarded_soups", "ric", "mo_odpo", "mi_epo"]
     assert (table["hv_percent_of_optimum"] < 100).all()
-    assert "2.70" in (results / "tables" / "summary.md").read_text()  # the paper's own, quoted
+    summary = (results / "tables" / "summary.md").read_text()
+    assert "2.70" in summary  # the paper's own, quoted
+    assert "Of 8 test prompts: this shows that the machinery works" in summary
     told = json.loads((results / "policies" / "mi_epo-s0" / "policy.json").read_text())
     assert (told["run"], told["seed"]) == ("mi_epo", 0)
     assert len(list((results / "policies").iterdir())) == 5
@@ -161,6 +163,7 @@ def test_the_explorer_has_all_responses_and_is_made_anew_by_its_sources_alone(ch
     assert [run["name"] for run in about["runs"]] == [
         *("rlhf", "rewarded_soups", "ric", "mo_odpo", "mi_epo")
     ]
+    assert "Of 8 test prompts" in about["notes"][0]
     scores = checkout / "results" / "store" / "score"
     said = pd.concat(pd.read_parquet(path) for path in scores.glob("*/scores.parquet"))
     assert len(read_block(blocks, "tokens")) == 4 * len(said) == 4 * (4 * 11 + 2) * 8

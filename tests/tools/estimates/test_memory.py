@@ -22,7 +22,7 @@ from transformers import (
 import plan_memory
 from moa.evaluation import responses
 from moa.logprobs import head
-from moa.models import decoding
+from moa.models import answers, decoding
 from moa.models.policies import add_adapter
 from moa.models.settings import LoraSettings
 from moa.oracles.beaver import ScoreModel
@@ -31,7 +31,7 @@ from moa.runtime.errors import ConfigError
 from moa.runtime.settings import OperationSettings
 from moa.tools.estimates import cost, tensors
 from moa.tools.estimates.jobs import gpu_jobs
-from moa.tools.estimates.memory import GB, ROUND, peaks
+from moa.tools.estimates.memory import ANSWERED, GB, ROUND, peaks
 from moa.tools.estimates.shapes import published, read_shape, shape_of
 from moa.tools.estimates.tensors import (
     Policy,
@@ -236,6 +236,7 @@ def test_what_is_told_of_the_code_is_what_the_code_has():
     """Estimates import no torch, so they repeat these."""
     assert (tensors.PREFILL, tensors.LOGITS) == (decoding.PREFILL, head.BUDGET)
     assert (cost.PROMPTS, ROUND) == (responses.PROMPTS, SHARD)
+    assert answers.PROMPTS == ANSWERED
     policy = Policy(shape_of("Qwen/Qwen3-8B-Base"), 2, LORA)
     gib = 100 * policy.kv_cache(decoding.columns_of(50, 9)) / 2**30
     assert rows_decoded(policy, 1000, 50, 9, gib) == 100

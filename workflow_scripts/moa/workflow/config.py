@@ -33,9 +33,11 @@ from moa.training.settings import (
     SFTStage,
 )
 from moa.workflow.checks import (
+    check_answers,
     check_base,
     check_batches,
     check_oracles,
+    check_own_files,
     check_pairs,
     check_paper,
     check_processes,
@@ -181,6 +183,7 @@ def _task(
     }
     policy, sft = sections["policy"], sections["sft"]
     check_oracles(task, where, mistakes)
+    check_own_files(task, where, mistakes)
     check_pairs(task, where, mistakes)
     check_test_prompts(task, where, mistakes)
     check_paper(task, papers, where, mistakes)
@@ -189,6 +192,7 @@ def _task(
     check_base(
         policy.base, f"{where}.policy.base" if own.get("policy") else "policy.base", mistakes
     )
+    check_answers(task, policy.base, where, mistakes)
     for section in ("sft", *SECTIONS):
         changed = own.get(section, {}).keys() & {"batch_size", "micro_batch_size"}
         if changed and sections[section]:  # else it is the common one's mistake

@@ -9,14 +9,15 @@ from typing import Any
 
 from moa.datasets import module_name as dataset_module
 from moa.models.conditioning import module_name as conditioning_module
+from moa.models.settings import AnswerStage, PromptSettings
 from moa.oracles import module_name as oracle_module
+from moa.runtime.fingerprints import whole_digest
 from moa.runtime.settings import KindSettings, Settings
 from moa.training.bases import module_name as base_module
 from moa.training.bases.settings import PackagedGGUFBase
 from moa.training.online_losses import module_name as loss_module
 from moa.workflow.config import Run, Task
 from moa.workflow.entries import Catalogue, Entry, Inputs, only
-from moa.workflow.fingerprints import whole_digest
 from moa.workflow.keys import canonical, constant
 
 
@@ -30,6 +31,8 @@ def shared_entries(catalogue: Catalogue, task: Task) -> dict[str, Entry]:
     module = dataset_module(task.data.kind)
     data = catalogue.add("data", task.name, {"data": catalogue.pins.data}, {}, modules=[module])
     base = _base(catalogue, task, data)
+    if getattr(task.data, "responses", None) == "base":
+        data = _answers(catalogue, task, base, data)
     return {
         "base": base,
         "data": data,
@@ -70,6 +73,13 @@ def _base(catalogue: Catalogue, task: Task, data: Entry) -> Entry:
         told, inputs = {**told, "objectives": task.objectives}, {"data": data}
     carried = [task.policy.base.package] if isinstance(task.policy.base, PackagedGGUFBase) else []
     return catalogue.add("base", kind, {"base": told}, inputs, modules=[module], packages=carried)
+
+
+def _answers(catalogue: Catalogue, task: Task, base: Entry, data: Entry) -> Entry:
+    """The data with the base's own responses to their prompts."""
+    told = AnswerStage(**{key: getattr(task.policy, key) for key in PromptSettings.model_fields})
+    params = {"objectives": task.objectives, "answers": plain(told)}
+    return catalogue.add("answers", task.name, params, {"base": base, "data": data})
 
 
 def sft_policy(catalogue: Catalogue, task: Task, seed: int, shared: Inputs) -> Entry:

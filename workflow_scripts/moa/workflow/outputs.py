@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from moa.runtime.fingerprints import fingerprint
 from moa.workflow import similarity
 from moa.workflow.config import Run, Task
 from moa.workflow.entries import Catalogue, Entry, Inputs, only
-from moa.workflow.fingerprints import fingerprint
 from moa.workflow.graph import kinds, plain
 from moa.workflow.keys import PACKAGE_ROOT, constant
 from moa.workflow.methods import SWEPT, compared, is_start

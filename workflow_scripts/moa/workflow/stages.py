@@ -36,6 +36,7 @@ class Stage:
 STAGES: dict[str, Stage] = {
     "data": Stage("prepare_data", "data", ("datasets", "numpy")),
     "base": Stage("build_base", "base", (*MODELS, "accelerate")),
+    "answers": Stage("answer_prompts", "answers", MODELS, gpu=True, told="answers"),
     "oracle": Stage("fit_oracle", "oracle"),
     "oracle_stats": Stage("score_offline", "scoring", gpu=True),
     "sft": Stage("train_sft", "SFT", TRAINERS, gpu=True, trains=True),

@@ -14,7 +14,7 @@ from typing import Any
 
 from moa.tools.estimates.cards import PAPERS, Card, card_of
 from moa.tools.estimates.jobs import ALL_TRAIN, BYTES, CONDITION_TOKENS, MERGED, GpuJob
-from moa.tools.estimates.memory import ROUND
+from moa.tools.estimates.memory import ANSWERED, ROUND
 from moa.tools.estimates.tensors import Policy, rows_decoded
 
 HOUR = 3600
@@ -233,6 +233,11 @@ def _score_offline(c: _Counter) -> Parts:
     return {"scoring": c.scoring(2 * c.job.data["n_train"])}
 
 
+def _answers(c: _Counter) -> Parts:
+    n = 2 * c.job.data["n_train"]
+    return {"sampling": c.sampling(n, 2, 2 * ANSWERED, adapters=False)}
+
+
 _COSTS: dict[str, Callable[[_Counter], Parts]] = {
     "sft": _sft,
     "online": _online,
@@ -243,4 +248,5 @@ _COSTS: dict[str, Callable[[_Counter], Parts]] = {
     "reference": _reference,
     "score": _score,
     "oracle_stats": _score_offline,
+    "answers": _answers,
 }
