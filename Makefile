@@ -1,6 +1,7 @@
 # `make run` and `make test` do all set-up by themselves; `make help` lists all. CONFIG chooses the scale:
 #   make run                               the synthetic world, minutes on two cores
 #   make run CONFIG=config/smollm2.yaml    SmolLM2-135M with packaged text
+#   make run CONFIG=config/one_gpu.yaml    one card of 24 GB, a day; `make prefetch` with the same CONFIG first
 #   make rehearsal                         the paper's run on tiny made-up models and data
 PYTHON ?= python3
 CONFIG ?= config/synthetic.yaml
@@ -11,13 +12,13 @@ BIN := $(VENV)/bin
 # A scale that needs more packages has a lock of its own: config/smollm2*.yaml -> requirements-smollm2.lock.
 # Spaces count as underscores here: make takes them for the ends of words.
 SPACE := $(subst x,,x x)
-SCALE := $(firstword $(subst _, ,$(basename $(notdir $(subst $(SPACE),_,$(CONFIG))))))
+OF_CONFIG := $(firstword $(subst _, ,$(basename $(notdir $(subst $(SPACE),_,$(CONFIG))))))
 # A value as one word of the shell, whatever it holds.
 quote = '$(subst ','\'',$(1))'
 MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs
-READY := $(VENV)/.ready $(if $(wildcard requirements-$(SCALE).lock),$(VENV)/.ready-$(SCALE))
+READY := $(VENV)/.ready $(if $(wildcard requirements-$(OF_CONFIG).lock),$(VENV)/.ready-$(OF_CONFIG))
 
-.PHONY: help config-there setup run check rehearsal container status efficiency adopt gc test test-all bench bench-gpu \
+.PHONY: help config-there setup run demo check prefetch report rehearsal container status efficiency adopt compare gc test test-all bench bench-gpu \
 	lint format docs config-docs clean
 
 help: ## this list
@@ -49,12 +50,23 @@ $(VENV)/.ready-%: requirements-%.lock $(VENV)/.ready
 run: config-there setup ## CONFIG's pipeline, from data to figures, tables and explorers, or only TARGET and what it needs
 	$(BIN)/snakemake --profile profiles/local --cores $(CORES) --configfile $(call quote,$(CONFIG)) -- $(TARGET)
 
+demo: setup ## the smallest whole run, about two minutes after set-up: it shows the machinery, not the methods
+	$(BIN)/snakemake --profile profiles/local --cores $(CORES) --configfile config/demo.yaml -- all
+
 check: config-there setup ## whether CONFIG's base, tokenizer, oracles and data work together, before anything is trained
 	$(BIN)/snakemake --profile profiles/local --cores $(CORES) --configfile $(call quote,$(CONFIG)) -- check
 
-rehearsal: setup ## the paper's run on tiny made-up models and data
+prefetch: config-there setup ## CONFIG's models and data from the hub, once, where there is internet
+	$(BIN)/snakemake --profile profiles/local --cores $(CORES) --configfile $(call quote,$(CONFIG)) -- prefetch
+
+report: config-there setup ## all results of CONFIG's run in one file that needs no network: results/<config>/report.html, and .zip
+	$(BIN)/python workflow_scripts/write_report.py --configfile $(call quote,$(CONFIG))
+
+# The one beside CONFIG, or else the paper's.
+REHEARSAL = $(or $(wildcard $(CONFIG:.yaml=_rehearsal.yaml)),config/rehearsal.yaml)
+rehearsal: setup ## the paper's run on tiny made-up models and data; with CONFIG=config/one_gpu.yaml, that one's
 	$(BIN)/python workflow_scripts/make_rehearsal.py --out data/rehearsal
-	$(BIN)/snakemake --profile profiles/local --cores $(CORES) --configfile config/rehearsal.yaml -- $(TARGET)
+	$(BIN)/snakemake --profile profiles/local --cores $(CORES) --configfile $(REHEARSAL) -- $(TARGET)
 
 container: ## an Apptainer image of the environment, for jobs with --software-deployment-method apptainer
 	apptainer build containers/moa.sif containers/moa.def
@@ -68,6 +80,10 @@ efficiency: config-there setup ## what Slurm's accounting, where there is one, s
 adopt: config-there setup ## what CONFIG misses only for changed code or library versions; WHY="..." takes it over, if harmless
 	$(BIN)/python workflow_scripts/adopt_entries.py --configfile $(call quote,$(CONFIG)) \
 		$(if $(filter undefined,$(origin WHY)),,--why $(call quote,$(value WHY)))
+
+compare: setup ## RESPONSES="a.jsonl b.jsonl" by their own scores of OBJECTIVES="..", into OUT; no training, no model
+	$(BIN)/python workflow_scripts/compare_responses.py $(RESPONSES) $(if $(OBJECTIVES),--objectives $(OBJECTIVES)) \
+		$(if $(OUT),--out $(call quote,$(OUT))) $(if $(SCALE),--scale $(call quote,$(SCALE)))
 
 gc: setup ## what the store holds that no config of config/ and no plan run on it refers to; DELETE=1 deletes it
 	$(BIN)/python workflow_scripts/collect_garbage.py $(if $(filter 1,$(DELETE)),--delete)

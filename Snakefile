@@ -18,11 +18,14 @@ include: "rules/oracles.smk"
 include: "rules/sft.smk"
 include: "rules/train.smk"
 include: "rules/evaluate.smk"
+include: "rules/policies.smk"
 include: "rules/figures.smk"
-include: "rules/report.smk"
+include: "rules/tables.smk"
 include: "rules/explorer.smk"
 include: "rules/views.smk"
+include: "rules/report.smk"
 include: "rules/check.smk"
+include: "rules/ending.smk"
 
 
 rule all:

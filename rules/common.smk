@@ -22,7 +22,7 @@ if not SCRIPTS.is_dir():
     )
 sys.path.insert(0, str(SCRIPTS))
 
-from moa.workflow.resources import check_site, gpus_of, launcher_of
+from moa.workflow.resources import check_site, gpus_of, has_gpu, launcher_of
 from moa.runtime.errors import ConfigError
 from moa.workflow.config import resolve
 from moa.workflow.inherit import merge, typed
@@ -76,6 +76,14 @@ if workflow.is_main_process:  # a job parses this file too
 else:
     # `scancel --signal=USR1` reaches this process as well as the job's own, which saves and leaves.
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+
+
+# On one machine every job takes the same GPU, with a cache that fills what is free: they go one at a time, unless
+# `--resources gpu=...` says otherwise. On CPUs nothing is limited but cores. Slurm, where there are nodes (the
+# executor is not yet known here), gives each job GPUs of its own.
+ONE_MACHINE = workflow.is_main_process and workflow.nodes is None
+if ONE_MACHINE and "gpu" not in workflow.global_resources and has_gpu(os.environ):
+    workflow.register_resource("gpu", 1)
 
 
 # glibc keeps memory that tensors were in, up to 4 GiB of it: the kernel clears every page that it hands out
@@ -190,7 +198,7 @@ def early(stage):
 
 
 def gpus(stage):
-    """What a job asks of Slurm; on one machine it limits nothing."""
+    """What a job asks of Slurm; on one machine with a GPU any number means that it has it to itself."""
     return lambda wildcards: gpus_of(find(stage, wildcards))
 
 

@@ -1,4 +1,4 @@
-# Prompts and responses, and the base model that reads them.
+# Prompts and responses, the base model that reads them, and its own responses where data has none.
 
 
 rule prepare_data:
@@ -35,3 +35,23 @@ rule build_base:
         out=out("base"),
     shell:
         run_script("build_base")
+
+
+rule answer_prompts:
+    input:
+        upstream("answers"),
+    output:
+        manifest("answers"),
+    log:
+        job_log("answers"),
+    benchmark:
+        job_log("answers", "tsv")
+    priority: early("answers")
+    threads: 1
+    resources:
+        gpu=gpus("answers"),
+    params:
+        spec=spec("answers"),
+        out=out("answers"),
+    shell:
+        run_script("answer_prompts")

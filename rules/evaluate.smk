@@ -1,5 +1,23 @@
-# The responses to a block of preference vectors, their likelihoods and rewards, in one job; the metrics of a
-# task.
+# The responses to a block of preference vectors, their likelihoods and rewards, in one job; responses that
+# are a user's own; the metrics of a task.
+
+
+rule read_responses:
+    input:
+        upstream("responses"),
+    output:
+        manifest("responses"),
+    log:
+        job_log("responses"),
+    benchmark:
+        job_log("responses", "tsv")
+    priority: early("responses")
+    threads: 1
+    params:
+        spec=spec("responses"),
+        out=out("responses"),
+    shell:
+        run_script("read_responses")
 
 
 rule evaluate_block:

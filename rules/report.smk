@@ -1,21 +1,26 @@
-# Tables, and the metrics they show.
+# All that people look at, in one file to keep or to send: `make report`, with Snakemake's own reporter.
+# It takes whatever carries report(), of a job's outputs or inputs. Here it is inputs, of a job that runs
+# nothing: what a job declares as output, Snakemake deletes before it runs the job, also if another checkout
+# has published it just then. `workflow_scripts/write_report.py` writes captions and pages first.
+
+from moa.workflow.reported import reported
+
+if not AS_MODULE:
+
+    report: "report/workflow.rst"
 
 
-rule write_tables:
+rule report:
     input:
-        upstream("table"),
-    output:
-        manifest("table"),
-    log:
-        job_log("table"),
-    benchmark:
-        job_log("table", "tsv")
-    priority: early("table")
+        manifests_of(PLAN.views),
+        [
+            report(
+                str(shown.file),
+                caption=str(shown.caption.absolute()),
+                category=shown.category,
+                subcategory=shown.kind,
+                labels=shown.labels,
+            )
+            for shown in reported(PLAN, Path())
+        ],
     localrule: True
-    threads: 1
-    params:
-        spec=spec("table"),
-        out=out("table"),
-        views=views("table"),
-    shell:
-        run_script("write_tables") + LINK

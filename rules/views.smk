@@ -1,12 +1,13 @@
-# Figures, tables and explorers are asked for by a stable path, results/<config>/<task>/... . It is
+# Figures, tables, explorers and policies are asked for by a stable path, results/<config>/<task>/... . It is
 # the name of a target that needs the entry behind it, and no output of a job: what shows an older
 # entry would pass for made. Links are set when a run begins, and by the job that made an entry.
 
 from functools import cache
 
 from moa.workflow.origins import MAPPING_FILE, Origin, record, sign_views, write_mapping
-from moa.workflow.views import outdated_notes, show_views
+from moa.workflow.views import show_views
 
+ASKED = {}  # the stable paths that this run is asked for, in order
 # The mapping that a module is given is kept as a file, which `status`, `gc` and `check` can read.
 MAPPING = Path.cwd() / "results" / PLAN.config.name / MAPPING_FILE
 ORIGIN = (
@@ -33,6 +34,7 @@ def manifests_of(paths):
 
 
 def shown(wildcards):
+    ASKED.update(PLAN.views)
     begin_run()
     return manifests_of(PLAN.views)
 
@@ -45,6 +47,7 @@ def shown_by(path):
         (made,) = manifests_of([path])
         if workflow.dag_settings.forcetargets:
             raise WorkflowError(f"--force makes no link anew, only what it shows: ask for {made}")
+        ASKED[path] = PLAN.views[path]
         begin_run()
         return made
 
@@ -59,20 +62,6 @@ def refuse(wildcards):
             f"shown_by('{wanted}') as input"
         )
     raise WorkflowError(f"this config makes no {wanted}, but: {', '.join(PLAN.views)}")
-
-
-def tell_outdated():
-    if workflow.is_main_process:
-        for note in outdated_notes(PLAN, Path.cwd()):
-            print(note, file=sys.stderr)
-
-
-onsuccess:
-    tell_outdated()
-
-
-onerror:
-    tell_outdated()
 
 
 for view in PLAN.views:
@@ -92,4 +81,4 @@ rule no_such_view:
     wildcard_constraints:
         # Of a task, or of all tasks; what else is in results/ is a module's user's.
         config=f"{PLAN.config.name if AS_MODULE else '[^/]+'}(/[^/]+)?",
-        view=r"(figures|tables)/[^/]+|explorer\.html",
+        view=r"(figures|tables|policies)/[^/]+|explorer\.html",

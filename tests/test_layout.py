@@ -44,5 +44,5 @@ def test_make_names_a_config_that_is_not_there(config: str) -> None:
     done = subprocess.run(command, cwd=REPO, capture_output=True, text=True, check=False)
     assert f"CONFIG={config}: there is no such file; name a config, such as" in done.stderr
     text = (REPO / "Makefile").read_text()
-    for target in ("run", "check", "status", "efficiency", "adopt"):
+    for target in ("run", "check", "prefetch", "report", "status", "efficiency", "adopt"):
         assert f"\n{target}: config-there " in text

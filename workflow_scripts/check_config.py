@@ -46,7 +46,7 @@ def main() -> None:
         judges = {role: store / entry.rel for role, entry in plan.judges[name].items()}
         shown, checks = check_task(task, inputs, judges)
         report(name, shown, checks)
-        write(Path("results") / plan.config.name / name, shown, checks)
+        write(Path("results") / plan.config.name / name, shown, checks, plan.checked(name))
         failed |= any(check.verdict == "fails" for check in checks)
     sys.exit(int(failed))
 
@@ -62,9 +62,11 @@ def report(task: str, shown: str, checks: list[Check]) -> None:
             print(f"\n{check.what} FAILS: {check.found}\n  {check.mend}")
 
 
-def write(folder: Path, shown: str, checks: list[Check]) -> None:
+def write(folder: Path, shown: str, checks: list[Check], entries: list[str]) -> None:
+    """entries: those that were looked at, so that a reader can tell whether they are today's."""
     folder.mkdir(parents=True, exist_ok=True)
-    write_json(folder / "check.json", {"prompt": shown, "checks": [asdict(c) for c in checks]})
+    found = {"entries": entries, "prompt": shown, "checks": [asdict(c) for c in checks]}
+    write_json(folder / "check.json", found)
     rows = [
         "| " + " | ".join(cell.replace("|", r"\|").replace("\n", " ") for cell in cells) + " |"
         for cells in ((c.what, VERDICTS[c.verdict], c.found, c.mend) for c in checks)

@@ -3,9 +3,9 @@ paired differences between runs; by the oracles, and by the judges where there a
 
 In:  data, oracle_stats, oracle/*, and as judges/* the same of the judges; of every block of a run, named by
      its first vector: score/<run>/<seed>/<vector>, judge/..., likelihoods/..., reference/...; spec.params:
-     runs (name, label, method, conditioned, beta_w, betas, nats_per_token, vectors), objectives, oracles,
-     judges, vectors, metrics, first (the runs that differences begin with), start (that of the SFT policy),
-     similarity (what betas were multiplied by).
+     runs (name, label, method, conditioned, has_policy, beta_w, betas, nats_per_token, vectors),
+     objectives, oracles, judges, vectors, metrics, first (the runs that differences begin with), start
+     (that of the SFT policy), similarity (what betas were multiplied by).
 Out: metrics.json, the one file that figures and tables read.
 """
 
@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from moa.evaluation.evaluate import evaluate, repeat_table, reward_table
+from moa.evaluation.evaluate import BOOTSTRAP_SEED, evaluate, repeat_table, reward_table
 from moa.evaluation.optimum import optimum
 from moa.evaluation.runs import RunScores
 from moa.evaluation.settings import MetricsSettings
@@ -26,8 +26,6 @@ from moa.oracles.scale import RewardScale
 from moa.runtime.files import write_json
 from moa.runtime.job import log, run
 from moa.runtime.publishing import Job
-
-BOOTSTRAP_SEED = 0
 
 
 def main(job: Job) -> None:
@@ -64,7 +62,11 @@ def about(job: Job, specs: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     scale = RewardScale.read(job.inputs[f"{prefix}oracle_stats"], job.params["objectives"])
     return {
         "oracle_reports": oracle_reports(job, f"{prefix}oracle/"),
-        "normalisation": {"mean": scale.mean.tolist(), "std": scale.std.tolist()},
+        "normalisation": {
+            "mean": scale.mean.tolist(),
+            "std": scale.std.tolist(),
+            "of": "the offline responses",
+        },
         "optimum": best_achievable(job, specs, scale),
     }
 
@@ -75,6 +77,7 @@ def read_run(job: Job, run: dict[str, Any]) -> RunScores:
     scores = scored(job, "score", name, "scores")
     seeds = sorted(scores["seed"].unique().tolist())
     told = run["conditioned"]
+    asked = told and run["has_policy"]  # how probable its responses are
     return RunScores(
         name,
         run["label"],
@@ -85,8 +88,8 @@ def read_run(job: Job, run: dict[str, Any]) -> RunScores:
         run["nats_per_token"],
         np.array(run["vectors"], dtype=np.float64),
         rewards(scores, job.params["objectives"]),
-        {s: of_blocks(job, "likelihoods", name, s) for s in seeds if told},  # (P, M, M)
-        {s: of_blocks(job, "reference", name, s) for s in seeds if told},  # (P, M, 2)
+        {s: of_blocks(job, "likelihoods", name, s) for s in seeds if asked},  # (P, M, M)
+        {s: of_blocks(job, "reference", name, s) for s in seeds if asked},  # (P, M, 2)
         scores,
         repeated(job, "score", name, scores),
     )

@@ -10,6 +10,7 @@ import json
 from importlib import import_module
 
 from moa.reporting.adopted import adopted_notes
+from moa.reporting.caution import caution_notes
 from moa.reporting.figures import footnotes
 from moa.reporting.figures.style import save
 from moa.reporting.inputs import READERS
@@ -23,7 +24,8 @@ def main(job: Job) -> None:
     metrics = json.loads((job.inputs["metrics"] / "metrics.json").read_text())
     metrics |= {key: job.params[key] for key in ("labels", "compared")}
     tables = {need: READERS[need](job.inputs, metrics) for need in job.params["needs"]}
-    with footnotes.ending_with(adopted_notes(adopted(job.inputs.values()))):
+    notes = [*caution_notes(metrics), *adopted_notes(adopted(job.inputs.values()))]
+    with footnotes.ending_with(notes):
         figure = import_module(f"moa.reporting.figures.{name}").draw(metrics, **tables)
     save(figure, job.out, name)
 

@@ -1,4 +1,4 @@
-"""Make the tiny models and data sets that config/rehearsal.yaml runs on.
+"""Make the tiny models and data sets that config/rehearsal.yaml and one_gpu_rehearsal.yaml run on.
 
 Out: one folder per model and data set, with the same content every time.
 """

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from moa.reporting.tables.common import to_markdown
 from moa.runtime.errors import ConfigError
+from moa.tools.estimates.cards import PAPERS, card_of
 from moa.tools.estimates.cost import Assumptions
 from moa.tools.estimates.jobs import gpu_jobs
 from moa.tools.estimates.tables import job_table, run_table
@@ -27,9 +28,12 @@ def main() -> None:
             default=mean,
             help=f"mean tokens of a {name}, {what} (default: {mean})",
         )
+    parser.add_argument(
+        "--gpu", default=PAPERS, help=f"a card of config/gpus.yaml (default: {PAPERS})"
+    )
     args = parser.parse_args()
-    given = Assumptions(args.prompt_tokens, args.response_tokens)
     try:
+        given = Assumptions(args.prompt_tokens, args.response_tokens, card_of(args.gpu))
         jobs = gpu_jobs(read_plan(args.configfile))
         tables = [job_table(jobs, given), run_table(jobs, given)]
     except ConfigError as error:

@@ -1,4 +1,4 @@
-"""Show how far the runs of a config are: what is done, what runs, what failed and why."""
+"""Show how far the runs of a config are: what is done, what runs, what is left, what failed and why."""
 
 import argparse
 import sys
@@ -6,10 +6,13 @@ import time
 from pathlib import Path
 
 from moa.runtime.errors import ConfigError
+from moa.tools.durations import Durations, left_note
 from moa.tools.status import COLUMNS, Status
 from moa.tools.terminal import table
 from moa.workflow.plan import CHECKOUT, read_plan
 from moa.workflow.views import outdated_notes
+
+LOGS = "results/logs"  # of a checkout; rules/common.smk has the jobs write there
 
 
 def main() -> None:
@@ -25,6 +28,8 @@ def main() -> None:
         print(f"{name} (rewards: {' '.join(task.objectives)})")
         print(table(COLUMNS, status.rows(name)), end="\n\n")
     print(f"{status.summary()}\nlooked for in {status.store}")
+    if note := left_note(status.left(Durations(plan, CHECKOUT / LOGS))):
+        print(note)
     for note in outdated_notes(plan, CHECKOUT):
         print(note)
     for failure in status.failures():

@@ -7,34 +7,21 @@ Out: <name>.csv (`by`: whose rewards a row is made of), <name>.md, <name>.tex, a
 """
 
 import json
-from importlib import import_module
 from typing import Any
 
-import pandas as pd
-
 from moa.reporting.adopted import adopted_notes
+from moa.reporting.caution import caution_notes
 from moa.reporting.judged import views
-from moa.reporting.tables.common import to_latex, to_markdown
-from moa.runtime.files import write_json
+from moa.reporting.tables.files import write_table
 from moa.runtime.job import run
 from moa.runtime.provenance import adopted
 from moa.runtime.publishing import Job
 
 
 def main(job: Job) -> None:
-    module = import_module(f"moa.reporting.tables.{job.params['table']}")
-    name, paper = job.params["name"], job.params["paper"]
-    metrics = read(job)
-    by = list(views(metrics))
-    frames = [module.frame(view, paper).assign(by=view["by"]) for view in by]
-    pd.concat(frames).to_csv(job.out / f"{name}.csv", index=False)
-    notes = adopted_notes(adopted(job.inputs.values()))
-    tables = [module.table(view, paper) for view in by]
-    markdown = "\n".join(map(to_markdown, tables)) + "".join(f"\n{note}\n" for note in notes)
-    latex = "\n".join(map(to_latex, tables)) + "".join(f"% {note}\n" for note in notes)
-    (job.out / f"{name}.md").write_text(markdown)
-    (job.out / f"{name}.tex").write_text(latex)
-    write_json(job.out / f"{name}.json", metrics)
+    p, metrics = job.params, read(job)
+    notes = [*caution_notes(metrics), *adopted_notes(adopted(job.inputs.values()))]
+    write_table(p["table"], metrics, p["paper"], notes, job.out, p["name"])
 
 
 def read(job: Job) -> dict[str, Any]:

@@ -143,6 +143,22 @@ def test_experts_have_points_and_no_metrics():
     json.dumps(out, allow_nan=False)
 
 
+def test_of_responses_without_a_policy_what_only_it_tells_is_none():
+    whole = run_scores("mi_epo", 2.0)
+    told = whole.responses.assign(tokens=pd.NA, finished=pd.NA)
+    given = replace(whole, name="given", likelihoods={}, references={}, responses=told)
+    out = results(whole, given)
+    run, same = out["runs"]["given"], out["runs"]["mi_epo"]
+    unknown = ("decodability", "kl", "kl_per_token")
+    assert all(run[key] is None for key in unknown) and run["warnings"] == []
+    assert all(seed[key] is None for seed in run["seeds"].values() for key in unknown)
+    assert run["health"]["finished"] is run["health"]["tokens"] is None
+    for key in ("hv", "mip", "crd", "control", "points_low", "spread"):
+        assert run[key] == same[key]
+    assert [(c["run"], c["against"]) for c in out["comparisons"]] == [("mi_epo", "given")]
+    json.dumps(out, allow_nan=False)
+
+
 def test_comparisons_are_paired_over_prompts_and_seeds():
     base = run_scores("mo_odpo", 1.0, method="mo_odpo")
     shifted = {s: table + 0.5 for s, table in base.rewards.items()}

@@ -18,6 +18,7 @@ TRAINERS = {"trl", "datasets"}
         ("compute_metrics", MODELS | TRAINERS),
         ("draw_figure", MODELS | TRAINERS),
         ("write_tables", MODELS | TRAINERS),
+        ("read_responses, compare_responses", MODELS | TRAINERS),
         ("evaluate_block", MODELS | TRAINERS),  # where all parts are there, none is imported
         ("generate_responses, compute_likelihoods, compute_reference, score_responses", TRAINERS),
     ],

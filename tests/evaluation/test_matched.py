@@ -36,6 +36,12 @@ def test_nothing_is_extrapolated():
     assert found["hv"]["near"] is None and found["hv"]["sft"] is None
 
 
+def test_a_run_whose_kl_nothing_tells_is_left_out_and_changes_no_other():
+    given = {**RUNS, "given": run("external", [None, None], [9.0, 9.0])}
+    found, without = (match(r, "sft", ["mi_epo", "mo_odpo"], ORIGIN) for r in (given, RUNS))
+    assert found["hv"].pop("given") is None and found == without
+
+
 @pytest.mark.parametrize("left_out", ["sft", "mi_epo"])
 def test_without_sft_or_one_of_the_two_nothing_is_matched(left_out):
     runs = {name: run for name, run in RUNS.items() if name != left_out}

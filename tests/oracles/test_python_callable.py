@@ -5,6 +5,7 @@ import pytest
 
 from moa.oracles.base import OracleError, load_oracles, score_all
 from moa.runtime.errors import JobError
+from moa.runtime.fingerprints import whole_digest
 
 
 def spec(function):
@@ -253,3 +254,49 @@ def test_a_module_that_raises_is_named(tmp_path, monkeypatch, source):
         match=r"oracle length: importing raising_rewards, for .*:f, raised \w+: .*mend the",
     ):
         load_oracles(["length"], spec("raising_rewards:f"), {})
+
+
+# Functions of a file beside the config
+
+
+def own(path, function, **contents):
+    named = {"kind": "python_callable", "callable": f"{path}:{function}", "contents": contents}
+    return load_oracles(["length"], {"length": named}, {})
+
+
+def test_a_file_is_its_own_module_whatever_its_name(tmp_path):
+    path = tmp_path / "json.py"  # a package's name, and that of one that this file imports
+    path.write_text(
+        f"from dataclasses import dataclass\n{SOURCE}\n@dataclass\nclass A:\n    b: int"
+    )
+    assert score_all(own(path, "brevity"), ["x", "x"], ["four", ""]).tolist() == [[-4.0], [0.0]]
+    other = tmp_path / "other" / "json.py"
+    other.parent.mkdir()
+    other.write_text("def brevity(prompts, responses): return [7 for y in responses]")
+    assert score_all(own(other, "brevity"), ["x"], ["four"]).tolist() == [[7.0]]
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("def f(x, y): pass", r"has no attribute 'g'.*name a function of that file"),
+        ("import beside_it", r"cannot import .*beside_it.*what is installed and stands alone"),
+        ("1 / 0", r"importing .*own.py, for .*own.py:g, raised ZeroDivisionError.*mend the"),
+        ("g = 3", r"own.py:g is a int, no function"),
+    ],
+)
+def test_what_a_file_does_not_offer_is_named_with_the_mend(tmp_path, source, said):
+    (tmp_path / "own.py").write_text(source)
+    (tmp_path / "beside_it.py").write_text("")
+    with pytest.raises(JobError, match=said):
+        own(tmp_path / "own.py", "g")
+
+
+def test_a_file_that_is_not_as_it_was_planned_with_is_refused(tmp_path):
+    path = tmp_path / "planned.py"
+    path.write_text("def f(prompts, responses): return [1]")
+    own(path, "f", callable=whole_digest(path))
+    with pytest.raises(JobError, match=r"planned.py has changed since this run was planned"):
+        own(path, "f", callable="0" * 12)
+    with pytest.raises(JobError, match=r"/gone.py: there is no such file.*beside the config"):
+        own(tmp_path / "gone.py", "f")

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from support.checkouts import copy_repo, snakemake
-from support.paths import CONFIG, REPO, TINY
+from support.paths import CONFIG, REPO
 
 TRIAL = ".test/config/config.yaml"
 
@@ -20,8 +20,6 @@ def checkout(tmp_path_factory):
     copy_repo(folder)
     (folder / TRIAL).parent.mkdir(parents=True)
     shutil.copy(REPO / TRIAL, folder / TRIAL)
-    (folder / "tests").mkdir()
-    shutil.copy(TINY, folder / "tests")
     return folder
 
 
@@ -57,8 +55,8 @@ def test_the_linter_has_no_complaint_but_those_that_are_explained(checkout):
 
 def test_the_config_for_trials_is_a_whole_run(checkout):
     jobs, _ = snakemake(checkout, "--dry-run", config=TRIAL)
-    tiny, _ = snakemake(checkout, "--dry-run")
-    assert jobs == tiny and "write_explorer" in jobs
+    demo, _ = snakemake(checkout, "--dry-run", config="config/demo.yaml")
+    assert jobs == demo and "write_explorer" in jobs
 
 
 def test_what_the_catalogue_shows_runs(checkout):

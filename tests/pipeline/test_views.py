@@ -11,6 +11,7 @@ import yaml
 
 from moa.runtime.publishing import MANIFEST
 from support.checkouts import copy_repo, snakemake
+from support.made_up_tables import made_up
 from support.tiny_store import publish, tiny_config, tiny_plan
 
 PARETO = "results/tiny/safety/figures/pareto_fronts.pdf"
@@ -25,12 +26,17 @@ def checkout(tmp_path):
     store = tmp_path / "results" / "store"
     plan = tiny_plan(store)
     files = {file for _, file in plan.views.values()}
-    publish(store, plan.entries.values(), dict.fromkeys(files, "made"))
+    publish(store, plan.entries.values(), dummies(files))
     write_config(tmp_path / "fewer.yaml", runs=tiny_config(store)["runs"][-1:])
     write_config(tmp_path / "same.yaml", seeds=[1])
     jobs, _ = snakemake(tmp_path)
     assert jobs == {} and all((tmp_path / path).read_text() == "made" for path in plan.views)
     return tmp_path
+
+
+def dummies(files):
+    """What the links show, and what the end of a run reads."""
+    return {**dict.fromkeys(files, "made"), "metrics.json": json.dumps(made_up())}
 
 
 def write_config(path, **changes):
@@ -120,7 +126,7 @@ def publish_all(checkout, **changes):
     store = checkout / "results" / "store"
     plan = tiny_plan(store, **changes)
     missing = [a for a in plan.entries.values() if not (store / a.rel / MANIFEST).exists()]
-    publish(store, missing, dict.fromkeys({file for _, file in plan.views.values()}, "made"))
+    publish(store, missing, dummies({file for _, file in plan.views.values()}))
 
 
 def test_what_was_run_with_other_seeds_is_remembered_by_the_store(checkout):

@@ -8,8 +8,6 @@ import json
 import os
 import re
 import shutil
-import subprocess
-import sys
 
 import pandas as pd
 import pytest
@@ -17,8 +15,10 @@ import yaml
 
 from moa.workflow.config import resolve
 from moa.workflow.plan import Plan
-from support.checkouts import add_oracle_kind, copy_repo, snakemake
+from support.checkouts import add_oracle_kind, copy_repo, links, snakemake, status
 from support.explorer_blocks import read_block, read_json, read_texts
+from support.reports import read_reports
+from support.said import check_said
 from support.tiny_jobs import make_here
 from support.tiny_store import tiny_plan
 
@@ -41,7 +41,8 @@ EXPLORER = "results/tiny/safety/explorer.html"
 def checkout(tmp_path_factory):
     folder = tmp_path_factory.mktemp("checkout")
     copy_repo(folder)
-    jobs, _ = snakemake(folder)
+    jobs, output = snakemake(folder)
+    (folder / "said.txt").write_text(output)
     assert jobs == {
         "prepare_data": 1,
         "build_base": 1,
@@ -51,6 +52,7 @@ def checkout(tmp_path_factory):
         "train_expert": 2,  # one per objective, shared by rlhf and rewarded_soups
         "train_ric": 1,
         "evaluate_block": 5,
+        "describe_policy": 5,
         "compute_metrics": 2,
         "draw_figure": 8,
         "write_tables": 6,
@@ -82,7 +84,12 @@ def test_figures_tables_and_entries_are_there(checkout):
     table = pd.read_csv(results / "tables" / "summary.csv")
     assert table["run"].tolist() == ["rewarded_soups", "ric", "mo_odpo", "mi_epo"]
     assert (table["hv_percent_of_optimum"] < 100).all()
-    assert "2.70" in (results / "tables" / "summary.md").read_text()  # the paper's own, quoted
+    summary = (results / "tables" / "summary.md").read_text()
+    assert "2.70" in summary  # the paper's own, quoted
+    assert "Of 8 test prompts: this shows that the machinery works" in summary
+    told = json.loads((results / "policies" / "mi_epo-s0" / "policy.json").read_text())
+    assert (told["run"], told["seed"]) == ("mi_epo", 0)
+    assert len(list((results / "policies").iterdir())) == 5
     for folder in (checkout / "results" / "store").glob("*/*-*/"):
         names = {p.name for p in folder.iterdir()}
         assert {"spec.json", "log.txt", "manifest.json"} <= names, folder
@@ -99,6 +106,15 @@ def test_figures_tables_and_entries_are_there(checkout):
     }
     logs = checkout / "results" / "logs" / "online"
     assert len(list(logs.glob("*.log"))) == len(list(logs.glob("*.tsv"))) == 2
+
+
+def test_the_report_has_all_of_it_and_opens_from_disk(checkout, tmp_path):
+    read_reports(checkout, tmp_path, FIGURES)
+    assert snakemake(checkout)[0] == {}
+
+
+def test_the_first_run_tells_what_it_still_takes_and_ends_with_the_numbers_of_its_table(checkout):
+    check_said((checkout / "said.txt").read_text(), pd.read_csv(checkout / TABLE))
 
 
 def test_training_logs_every_promised_figure(checkout):
@@ -145,6 +161,7 @@ def test_the_explorer_has_all_responses_and_is_made_anew_by_its_sources_alone(ch
     assert [run["name"] for run in about["runs"]] == [
         *("rlhf", "rewarded_soups", "ric", "mo_odpo", "mi_epo")
     ]
+    assert "Of 8 test prompts" in about["notes"][0]
     scores = checkout / "results" / "store" / "score"
     said = pd.concat(pd.read_parquet(path) for path in scores.glob("*/scores.parquet"))
     assert len(read_block(blocks, "tokens")) == 4 * len(said) == 4 * (4 * 11 + 2) * 8
@@ -185,6 +202,7 @@ def test_a_run_is_added_by_config_alone(checkout):
     assert jobs == {
         "train_online": 2,  # a soup of the same experts trains nothing
         "evaluate_block": 3,
+        "describe_policy": 3,
         "compute_metrics": 1,
         "draw_figure": 7,
         "write_tables": 5,
@@ -239,7 +257,7 @@ def test_renaming_a_run_makes_only_its_reports_anew(checkout):
     (checkout / "renamed.yaml").write_text(config.replace("{name: mi_epo,", "{name: ours,"))
     jobs, _ = snakemake(checkout, "--dry-run", config="renamed.yaml")
     reports = {"draw_figure": 7, "write_tables": 5, "write_explorer": 1}
-    assert jobs == {"compute_metrics": 1, **reports}
+    assert jobs == {"compute_metrics": 1, "describe_policy": 1, **reports}
     jobs, _ = snakemake(checkout, "--", TABLE, config="renamed.yaml")
     assert jobs == {"compute_metrics": 1, "write_tables": 1}
     assert snakemake(checkout)[0] == {}
@@ -354,7 +372,10 @@ def test_a_figure_of_older_style_stays_until_it_is_replaced_and_is_told(checkout
     changed = {path for path, target in links(folder).items() if target != before[path]}
     assert changed == {"pareto_fronts.pdf", "pareto_fronts.png"} and len(before) == 16
     assert (folder / "exploration.pdf").read_bytes().startswith(b"%PDF")
-    told = "8 figures, tables or explorers are in results/tiny of an older plan: safety/figures/"
+    told = (
+        "8 figures, tables, explorers or policies are in results/tiny of an older plan: "
+        "safety/figures/"
+    )
     assert told in output and told in status(checkout)
     assert snakemake(checkout, "--dry-run")[0] == {"draw_figure": 7, "write_explorer": 1}
     style.write_text(original)
@@ -376,15 +397,3 @@ def explorer_blocks(checkout):
     """name -> data of the page."""
     text = (checkout / EXPLORER).read_text()
     return dict(re.findall(r'<script type="\S+" id="([\w-]+)">(.*?)<', text))
-
-
-def links(folder):
-    """name -> what it leads to."""
-    return {path.name: os.readlink(path) for path in folder.iterdir()}
-
-
-def status(checkout):
-    """What `make status` says, from another folder."""
-    script = checkout / "workflow_scripts" / "show_status.py"
-    command = [sys.executable, str(script), "--configfile", str(checkout / "tiny.yaml")]
-    return subprocess.run(command, cwd="/", check=True, capture_output=True, text=True).stdout

@@ -76,6 +76,35 @@ def test_the_summary_says_the_same_as_its_csv():
     assert "8.00 [7.88, 8.12] $\\pm$ 0.06" in to_latex(summary.table(metrics, PAPER))
 
 
+def test_what_nothing_tells_is_a_dash_and_empty_in_the_csv():
+    metrics = made_up(optimum=False)
+    run = metrics["runs"]["mi_epo"]
+    run |= dict.fromkeys(("decodability", "kl", "kl_per_token"))
+    run["health"] |= {"tokens": None, "finished": None}
+    text = to_markdown(summary.table(metrics, PAPER))
+    assert cells(text)[4][-5:] == ["0.75 / 0.75", "–", "– / –", "–", "– / 50"]
+    assert "–: of responses out of a file nothing tells" in text
+    row = summary.frame(metrics, PAPER).set_index("run").loc["mi_epo"]
+    assert row[["decodability_nats", "kl_nats", "response_tokens", "finished_share"]].isna().all()
+    assert "out of a file" not in to_markdown(summary.table(made_up(), PAPER))
+
+
+def test_without_the_papers_numbers_no_column_speaks_of_them():
+    metrics = {**made_up(), "sft_response": None}
+    for table in (summary, comparisons):
+        text = to_markdown(table.table(metrics, {}))
+        assert "paper" not in text and "SFT responses" not in text and "same SFT policy" not in text
+        assert len({len(row) for row in cells(text)}) == 1
+
+
+def test_rewards_that_are_taken_as_they_are_are_not_called_normalised():
+    metrics = made_up()
+    metrics["normalisation"]["of"] = None
+    for name in ("summary", "comparisons", "references"):
+        text = to_markdown(import_module(f"moa.reporting.tables.{name}").table(metrics, {}))
+        assert "normalised" not in text and "Rewards are the scores of the files" in text
+
+
 def test_without_an_optimum_no_column_speaks_of_it():
     metrics = made_up(optimum=False)
     assert "optimum" not in to_markdown(summary.table(metrics, PAPER))

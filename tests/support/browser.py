@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -39,10 +39,15 @@ def expect(locator: Any) -> Any:
 
 
 class Watched:
-    """Opens pages, each in a window of its own, and knows what they complained of and asked for."""
+    """Opens pages, each in a window of its own, and knows what they complained of and asked for.
 
-    def __init__(self, browser: Any) -> None:
-        self.browser = browser
+    ready: what a page has when it can be used. chatter: kinds of messages on its console that do not count.
+    """
+
+    def __init__(
+        self, browser: Any, ready: str = "html[data-ready]", chatter: Container[str] = ()
+    ) -> None:
+        self.browser, self.ready, self.chatter = browser, ready, chatter
         self.complaints: list[str] = []
         self.requests: list[str] = []
 
@@ -50,10 +55,14 @@ class Watched:
         """path: of the page. address: what stands behind it, such as `#w=1,0`."""
         page = self.browser.new_context(**window).new_page()
         page.set_default_timeout(PATIENCE)
-        page.on("console", lambda said: self.complaints.append(said.text))
+        page.on("console", self._heard)
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.on("dialog", lambda dialog: self.complaints.append(dialog.message))
         page.on("request", lambda request: self.requests.append(request.url))
         page.goto(path.as_uri() + address)
-        page.wait_for_selector("html[data-ready]", state="attached")
+        page.wait_for_selector(self.ready, state="attached")
         return page
+
+    def _heard(self, said: Any) -> None:
+        if said.type not in self.chatter:
+            self.complaints.append(said.text)

@@ -104,6 +104,7 @@ def results(
         "prompts": prompts,
         "similarity": SIMILAR,
         "reference": [-1.0] * k,
+        "normalisation": {"mean": [0.0] * k, "std": [1.0] * k, "of": "the offline responses"},
         "runs": runs,
         "labels": {method.name: method.label for method in METHODS.values()},
         "compared": compared(),

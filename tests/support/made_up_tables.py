@@ -121,7 +121,7 @@ def made_up(k: int = 2, seeds: int = 3, optimum: bool = True, **levels: float) -
                 }
             }
         },
-        "normalisation": {"mean": [0.0] * k, "std": [1.0] * k},
+        "normalisation": {"mean": [0.0] * k, "std": [1.0] * k, "of": "the offline responses"},
         "optimum": {"hv": 16.0, "mip": 2.0, "points": [], "front": []} if optimum else None,
         "comparisons": pairs,
         "runs": {"rlhf": experts(k, seeds), **runs},

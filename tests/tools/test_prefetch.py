@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import yaml
@@ -15,7 +16,11 @@ from moa.runtime.errors import JobError
 from moa.runtime.hub_cache import snapshot
 from moa.runtime.hub_lock import LOCK, read_lock
 from moa.tools.prefetch import needed_files, write_lock
-from support.checkouts import copy_repo
+from moa.tools.rehearsal import make
+from moa.workflow.config import CONFIG_FOLDER, resolve
+from moa.workflow.inherit import read_config
+from moa.workflow.plan import Plan
+from support.checkouts import copy_repo, planned, snakemake
 from support.hub_server import HubServer, git_blob, sha256
 from support.paths import REPO
 
@@ -172,7 +177,7 @@ def test_content_that_is_not_the_locked_one_is_refused(hub, place):
 
 
 def test_a_job_says_what_to_run_if_something_was_not_fetched(hub, place):
-    target = r": on a machine with internet run `snakemake --profile slurm prefetch` \(same --configfile\)"
+    target = r": on a machine with internet run `make prefetch` \(same CONFIG\), or `snakemake --profile "
     with pytest.raises(
         JobError, match="^lab/reward has no pinned commit for revision 'main'.*" + target
     ):
@@ -330,3 +335,37 @@ def test_the_rule_fetches_and_the_jobs_do_without_the_hub(hub, tmp_path):
     spec = json.loads((tmp_path / pinned).with_name("spec.json").read_text())
     lock = yaml.safe_load((tmp_path / "config/revisions.lock.yaml").read_text())
     assert spec["params"]["data"]["commit"] == lock["dataset"]["lab/hh"]["main"]["commit"]
+
+
+@pytest.mark.workflow
+def test_make_prefetch_has_all_that_one_gpu_takes_from_the_hub(hub, tmp_path):
+    """The config as it is, and a hub that has tiny models under the names it asks for."""
+    copy_repo(tmp_path)
+    make(tmp_path / "made")
+    wanted = Plan(resolve(read_config(CONFIG_FOLDER / "one_gpu.yaml"))).repositories
+    for repository in wanted:
+        folder = tmp_path / "made" / repository.id.split("/")[1]
+        files = [path for path in folder.rglob("*") if path.is_file()]
+        content = {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+        hub.commit(repository.type, repository.id, content)
+    command = ["make", "--file", str(REPO / "Makefile"), "--old-file", "setup", "prefetch"]
+    command += ["CONFIG=config/one_gpu.yaml", f"BIN={Path(sys.executable).parent}"]
+    done = subprocess.run(
+        command,
+        cwd=tmp_path,
+        env={**os.environ, "HF_ENDPOINT": hub.url, "HF_TOKEN": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    hub.stop()
+    lock = read_lock(tmp_path / "config" / "revisions.lock.yaml")
+    assert {(kind, name) for kind in lock for name in lock[kind]} == {
+        (repository.type, repository.id) for repository in wanted
+    }
+    (base,) = [a for a in planned(tmp_path, "config/one_gpu.yaml") if a[0] == "base"]
+    target = "results/store/{}/{}-{}/manifest.json".format(*base)
+    assert snakemake(tmp_path, "--", target, config="config/one_gpu.yaml")[0] == {"build_base": 1}
+    built = json.loads((tmp_path / target).with_name("config.json").read_text())
+    assert built["model_type"] == "qwen2" and built["pad_token_id"] != built["eos_token_id"]

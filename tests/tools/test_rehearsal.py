@@ -1,23 +1,27 @@
-"""The rehearsal is the paper's run in all but its sizes, and its made-up parts are what they stand for."""
+"""A rehearsal is the real run in all but its sizes, and its made-up parts are what they stand for."""
 
 import re
 from collections import Counter
 from dataclasses import is_dataclass
 
 import pytest
-import yaml
 from pydantic import BaseModel
 
 from moa.datasets import load_hh_rlhf, load_pku_saferlhf
 from moa.tools.rehearsal import make, rows
-from moa.workflow.config import resolve
+from moa.workflow.config import CONFIG_FOLDER, resolve
+from moa.workflow.inherit import read_config
 from moa.workflow.plan import Plan
 from moa.workflow.resources import gpus_of
 from moa.workflow.similarity import SUMMED
 from moa.workflow.stages import PARTS, STAGES
 from support.checkouts import copy_repo, snakemake
-from support.paths import REPO
 
+REHEARSALS = {"paper": "rehearsal", "one_gpu": "one_gpu_rehearsal"}
+TASKS = [
+    *(("paper", task) for task in ("safety", "assistant2", "assistant3")),
+    ("one_gpu", "assistant3"),
+]
 # What the two configs may differ in, wherever it stands; everything else has to be the same.
 SIZES = {
     "n_train",
@@ -34,8 +38,9 @@ FOLDER = "data/rehearsal/"
 
 
 def config(name):
-    raw = yaml.safe_load((REPO / "config" / f"{name}.yaml").read_text())
-    return resolve({**raw, "seeds": [0]})
+    """For a store of its own: what is there keeps its name, and two rehearsals share their data."""
+    given = {"seeds": [0], "store": "results/made_up"}
+    return resolve(read_config(CONFIG_FOLDER / f"{name}.yaml", given))
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +68,7 @@ def graph(plan):
     """Every entry by stage and name, with what it is made from and the GPUs it asks for."""
 
     def label(entry):
-        return f"{entry.stage}/{entry.name}".replace("rehearsal-", "paper-")
+        return f"{entry.stage}/{entry.name}".replace(f"{plan.config.name}-", "")
 
     return Counter(
         (
@@ -75,35 +80,39 @@ def graph(plan):
     )
 
 
-@pytest.mark.parametrize("task", ["safety", "assistant2", "assistant3"])
-def test_the_rehearsal_differs_from_the_paper_in_sizes_only(task):
-    paper, rehearsal = (dict(leaves(config(name).tasks[task])) for name in ("paper", "rehearsal"))
-    assert paper.keys() == rehearsal.keys()
-    differing = {path for path in paper if paper[path] != rehearsal[path]}
+@pytest.mark.parametrize(("name", "task"), TASKS)
+def test_a_rehearsal_differs_from_the_real_run_in_sizes_only(name, task):
+    real, rehearsal = (
+        dict(leaves(config(which).tasks[task])) for which in (name, REHEARSALS[name])
+    )
+    assert real.keys() == rehearsal.keys()
+    differing = {path for path in real if real[path] != rehearsal[path]}
     assert {path[-1] for path in differing} <= SIZES | TAKEN | {*SUMMED}
     for path in differing:
         if path[-1] in SUMMED:  # as stages get them: the same per token
             tokens = (*path[:-1], "max_new_tokens")
-            assert rehearsal[path] * rehearsal[tokens] == pytest.approx(paper[path] * paper[tokens])
+            assert rehearsal[path] * rehearsal[tokens] == pytest.approx(real[path] * real[tokens])
             continue
         if path[-1] in TAKEN:
-            assert rehearsal[path] == FOLDER + paper[path].split("/")[1]
+            assert rehearsal[path] == FOLDER + real[path].split("/")[1]
         else:
-            assert 0 < rehearsal[path] < paper[path]
+            assert 0 < rehearsal[path] < real[path]
 
 
-def test_the_rehearsal_has_the_papers_graph():
-    paper, rehearsal = Plan(config("paper")), Plan(config("rehearsal"))
-    assert graph(rehearsal) == graph(paper)
-    views = [path.replace("results/rehearsal/", "results/paper/") for path in rehearsal.views]
-    assert views == list(paper.views)
-    assert rehearsal.repositories == set() != paper.repositories
+@pytest.mark.parametrize(("name", "rehearsal"), REHEARSALS.items())
+def test_a_rehearsal_has_the_real_runs_graph(name, rehearsal):
+    real, rehearsed = Plan(config(name)), Plan(config(rehearsal))
+    assert graph(rehearsed) == graph(real)
+    views = [path.replace(f"results/{rehearsal}/", f"results/{name}/") for path in rehearsed.views]
+    assert views == list(real.views)
+    assert rehearsed.repositories == set() != real.repositories
 
 
-def test_every_path_of_the_config_is_made(folder):
+def test_every_path_of_the_configs_is_made_and_no_other(folder):
     used = {
         value
-        for task in config("rehearsal").tasks.values()
+        for name in REHEARSALS.values()
+        for task in config(name).tasks.values()
         for path, value in leaves(task)
         if path[-1] in TAKEN
     }
@@ -145,12 +154,13 @@ def test_the_loaders_drop_the_irregular_rows_and_nothing_else(folder):
 
 
 @pytest.mark.workflow
-def test_the_rehearsal_is_planned_whole(tmp_path):
+@pytest.mark.parametrize("name", REHEARSALS.values())
+def test_a_rehearsal_is_planned_whole(name, tmp_path):
     copy_repo(tmp_path)
     make(tmp_path / "data" / "rehearsal")
-    _, output = snakemake(tmp_path, "--dry-run", "--", "all", config="config/rehearsal.yaml")
+    _, output = snakemake(tmp_path, "--dry-run", "--", "all", config=f"config/{name}.yaml")
     jobs = dict(re.findall(r"^(\w+) +(\d+)$", output, re.MULTILINE))
-    stages = Counter(a.stage for a in Plan(config("rehearsal")).entries.values())
+    stages = Counter(a.stage for a in Plan(config(name)).entries.values())
     assert STAGES.keys() - stages.keys() == {"oracle"}
     planned = {STAGES[s].script: n for s, n in stages.items() if s not in PARTS}
     total = sum(planned.values()) + 1

@@ -313,6 +313,22 @@ def test_the_program_shows_a_table_per_task_and_loads_nothing_heavy(tmp_path, pl
     assert sorted(tmp_path.rglob("*")) == sorted([*before, tmp_path / "tiny.yaml"])
 
 
+def test_the_program_tells_what_is_left_where_similar_jobs_are_done(tmp_path, store):
+    plan = tiny_plan(store)
+    publish(store, plan.entries.values())
+    for entry in plan.entries.values():
+        path = store / entry.rel / "manifest.json"
+        path.write_text(json.dumps({**json.loads(path.read_text()), "wall_seconds": 60.0}))
+    assert "left:" not in show(tmp_path, tiny_config(store)).stdout
+    said = show(tmp_path, tiny_config(store, seeds=[0, 1])).stdout
+    # Of the new seed: SFT, two online, two experts, RiC, four blocks of four parts and a receipt, which
+    # takes as long here, and RLHF's of two; two metrics and the 15 that show them.
+    whole, chain = 60 * (1 + 5 + 4 * 5 + 3 + 2 + 15), 60 * (1 + 1 + 5 + 2)
+    assert (
+        f"left: about {duration(whole)} of jobs one after the other, {duration(chain)} if" in said
+    )
+
+
 def test_from_another_folder_it_looks_in_the_checkouts_store_and_says_where(tmp_path):
     checkout, store = tmp_path / "checkout", tmp_path / "checkout" / "results" / "store"
     ignore = shutil.ignore_patterns("__pycache__")
@@ -334,7 +350,7 @@ def test_from_another_folder_it_looks_in_the_checkouts_store_and_says_where(tmp_
         assert f"looked for in {store}" in said["tiny.yaml"]
         assert "older plan" not in said["tiny.yaml"]
         assert (
-            "15 figures, tables or explorers are in results/tiny of an older plan"
+            "15 figures, tables, explorers or policies are in results/tiny of an older plan"
             in said["seed.yaml"]
         )
 

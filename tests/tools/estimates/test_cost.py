@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 
 import pytest
 import yaml
 
 import plan_cost
+from moa.runtime.errors import ConfigError
+from moa.tools.estimates.cards import card_of
 from moa.tools.estimates.cost import Assumptions, gpu_hours, seconds
 from moa.tools.estimates.jobs import GpuJob, gpu_jobs
 from moa.tools.estimates.tables import job_table, run_table
@@ -128,11 +131,27 @@ def test_a_block_takes_as_long_as_its_parts(jobs):
     assert cut == pytest.approx(in_one["likelihoods"], rel=0.05)
 
 
+def test_half_the_card_takes_twice_as_long(jobs):
+    mine = one(jobs, "assistant2", "online", "mi_epo")
+    card = card_of("A100")
+    half = replace(card, flops=card.flops / 2, bandwidth=card.bandwidth / 2)
+    assert gpu_hours(mine, replace(GIVEN, card=half)) == pytest.approx(2 * gpu_hours(mine, GIVEN))
+    with pytest.raises(ConfigError, match=r"gpus.yaml has no 'A1000', but A100, .*data sheet"):
+        card_of("A1000")
+
+
 def test_every_printed_figure_is_called_an_estimate(monkeypatch, capsys):
-    monkeypatch.setattr(sys, "argv", ["plan", "--configfile", str(PAPER), "--prompt-tokens", "99"])
+    monkeypatch.setattr(
+        sys, "argv", ["plan", "--configfile", str(PAPER), "--prompt-tokens", "99", "--gpu", "L4"]
+    )
     plan_cost.main()
     printed = capsys.readouterr().out
-    assert printed.index("none is measured") < printed.index("99 tokens") < printed.index("|")
+    assert (
+        printed.index("none is measured")
+        < printed.index("99 tokens")
+        < printed.index("(L4, ")
+        < printed.index("|")
+    )
     headings = [line for line in printed.splitlines() if line.startswith("#")]
     assert len(headings) == 2
     assert all("Estimated" in line for line in headings)

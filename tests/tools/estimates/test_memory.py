@@ -22,7 +22,7 @@ from transformers import (
 import plan_memory
 from moa.evaluation import responses
 from moa.logprobs import head
-from moa.models import decoding
+from moa.models import answers, decoding
 from moa.models.policies import add_adapter
 from moa.models.settings import LoraSettings
 from moa.oracles.beaver import ScoreModel
@@ -31,7 +31,7 @@ from moa.runtime.errors import ConfigError
 from moa.runtime.settings import OperationSettings
 from moa.tools.estimates import cost, tensors
 from moa.tools.estimates.jobs import gpu_jobs
-from moa.tools.estimates.memory import GB, ROUND, peaks
+from moa.tools.estimates.memory import ANSWERED, GB, ROUND, peaks
 from moa.tools.estimates.shapes import published, read_shape, shape_of
 from moa.tools.estimates.tensors import (
     Policy,
@@ -52,6 +52,11 @@ from moa.workflow.plan import Plan
 from moa.workflow.stages import PARTS, STAGES
 
 PAPER = CONFIG_FOLDER / "paper.yaml"
+POLICIES = [
+    "PKU-Alignment/alpaca-7b-reproduced",
+    "Qwen/Qwen3-8B-Base",
+    "Qwen/Qwen2.5-1.5B-Instruct",
+]
 OBJECTIVES = ["helpfulness", "harmlessness"]
 LORA = {"rank": 16, "alpha": 32, "target_modules": "all-linear"}
 SMALL = {
@@ -91,7 +96,7 @@ def test_the_parameters_of_a_shape_are_those_of_the_model(name):
 
 
 @pytest.mark.parametrize("targets", ["all-linear", ["q_proj", "v_proj"]])
-@pytest.mark.parametrize("name", ["PKU-Alignment/alpaca-7b-reproduced", "Qwen/Qwen3-8B-Base"])
+@pytest.mark.parametrize("name", POLICIES)
 def test_the_parameters_of_an_adapter_are_those_of_peft(name, targets):
     with torch.device("meta"):
         config = LoraConfig(r=64, target_modules=targets, task_type="CAUSAL_LM")
@@ -231,6 +236,7 @@ def test_what_is_told_of_the_code_is_what_the_code_has():
     """Estimates import no torch, so they repeat these."""
     assert (tensors.PREFILL, tensors.LOGITS) == (decoding.PREFILL, head.BUDGET)
     assert (cost.PROMPTS, ROUND) == (responses.PROMPTS, SHARD)
+    assert answers.PROMPTS == ANSWERED
     policy = Policy(shape_of("Qwen/Qwen3-8B-Base"), 2, LORA)
     gib = 100 * policy.kv_cache(decoding.columns_of(50, 9)) / 2**30
     assert rows_decoded(policy, 1000, 50, 9, gib) == 100

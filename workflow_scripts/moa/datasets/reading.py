@@ -75,7 +75,7 @@ def read_rows(source: str | Path, split: str, revision: str, commit: str | None)
             f"{path} is a single file and has no split {split!r}: leave `split` out, or give a folder "
             "with a file of that name"
         )
-    yield from _json_lines(path)
+    yield from (row for _, row in json_lines(path))
 
 
 def _split_of(folder: Path, source: str | Path, split: str) -> Iterator[Row]:
@@ -89,7 +89,11 @@ def _split_of(folder: Path, source: str | Path, split: str) -> Iterator[Row]:
         ) from error
 
 
-def _json_lines(path: Path) -> Iterator[Row]:
+def json_lines(path: Path) -> Iterator[tuple[int, Row]]:
+    """The rows of a .jsonl file, plain or packed, each with the number of its line; empty lines are none.
+
+    Raises: JobError, with the file and the line, if it cannot be read or a line is not a JSON object.
+    """
     for number, line in enumerate(_lines(path), start=1):
         where = f"{path}, line {number}"
         # By its mark or by its null bytes, of which UTF-8 has none; all lines are in the first one's.
@@ -119,7 +123,7 @@ def _json_lines(path: Path) -> Iterator[Row]:
             raise JobError(f"{where}: not JSON that can be read ({error}); {FORM}") from None
         if not isinstance(row, dict):
             raise JobError(f"{where}: not a JSON object; {FORM}")
-        yield row
+        yield number, row
 
 
 def _lines(path: Path) -> Iterator[bytes]:

@@ -11,6 +11,7 @@ from moa.runtime.settings import (
     KindSettings,
     Location,
     Natural,
+    OwnRows,
     PinnedPath,
     Seed,
     Text,
@@ -84,6 +85,23 @@ class PKUData(TranscriptData):
     """PKU-SafeRLHF."""
 
 
+class JsonlData(DataSettings):
+    """Rows of your own, from a file that lies beside the config."""
+
+    kind: Literal["jsonl"]
+    """A file of JSON lines."""
+    path: OwnRows
+    """A .jsonl file, plain or with .gz or .xz, beside the config; its content is in the key. Each line is
+    an object with prompt, chosen and, where there are two responses, rejected; other fields are not read.
+
+    Mend: name a file that ends in .jsonl, .jsonl.gz or .jsonl.xz."""
+    responses: Literal["file", "base"] = "file"
+    """Whose responses SFT starts from and rewards are normalised by: file = those of the rows; base = two
+    that the base model samples to each train prompt, for a file of prompts alone. Those of the rows are
+    then not read, and neither of the two is the better one."""
+
+
 AnyData = Annotated[
-    SyntheticWorldData | PackagedTextData | HHData | PKUData, Field(discriminator="kind")
+    SyntheticWorldData | PackagedTextData | HHData | PKUData | JsonlData,
+    Field(discriminator="kind"),
 ]

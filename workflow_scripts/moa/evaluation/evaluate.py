@@ -14,6 +14,8 @@ from moa.evaluation.matched import match
 from moa.evaluation.runs import Estimates, RunScores, estimate, summarise
 from moa.evaluation.settings import MetricsSettings
 
+BOOTSTRAP_SEED = 0
+
 
 def reward_table(scores: pd.DataFrame, objectives: Sequence[str]) -> np.ndarray:
     """Normalised rewards (M, P, k) of one run and seed; vectors and prompts in sorted order.

@@ -33,8 +33,8 @@ def match(
 
     runs: summaries by name, as `summarise` makes them. start: the run of the SFT policy. between: the
     two. reference: (k,). Returns: `kl` over seeds, in nats per response; `hv` by run, over seeds, None of
-    a run that moved less in some seed, since nothing is extrapolated; `difference`, the first of the two
-    minus the second, over seeds.
+    a run that moved less in some seed, since nothing is extrapolated, and of one whose KL nothing tells;
+    `difference`, the first of the two minus the second, over seeds.
     """
     if start is None or len(between) < 2 or any(name not in runs for name in (start, *between)):
         return None
@@ -44,7 +44,8 @@ def match(
     found: dict[str, list[float]] = {}
     for name, run in runs.items():
         own = [run["seeds"][seed] for seed in seeds]
-        if run["hv"] is None or name == start:
+        unknown = any(seed["kl"] is None for seed in own)
+        if run["hv"] is None or unknown or name == start:
             continue
         if all(0 < matched <= seed["kl"] for seed, matched in zip(own, kl, strict=True)):
             found[name] = [

@@ -40,8 +40,9 @@ class RunScores:
     betas: as its training got them. nats_per_token: what they allow (moa/workflow/similarity.py).
     vectors: (M, k), those at which this run was evaluated. rewards: seed -> (M, P, k), normalised.
     likelihoods: seed -> (P', M, M), if conditioned; references: seed -> (P', M, 2), the log-probability of
-    the same responses under the SFT policy, and their tokens. responses: the score rows. repeats: seed ->
-    (N, M, P', k), all responses to the first P' prompts, normalised; empty if each has one.
+    the same responses under the SFT policy, and their tokens; both empty if there is no policy to ask.
+    responses: the score rows. repeats: seed -> (N, M, P', k), all responses to the first P' prompts,
+    normalised; empty if each has one.
     """
 
     name: str
@@ -132,6 +133,9 @@ def summarise(
                 "control": dict(
                     zip(objectives, control(run.vectors, points).tolist(), strict=True)
                 ),
+            }
+        if estimates and run.likelihoods:
+            seeds[str(seed)] |= {
                 "decodability": decodability(run.likelihoods[seed]),
                 **_moved(run.likelihoods[seed], run.references[seed]),
             }
@@ -158,7 +162,7 @@ def summarise(
             name: s.summary() for name, s in estimates.hv_by_reference.items()
         }
         summary["spread"] = {key: asdict(parts) for key, parts in estimates.spread.items()}
-        for key in ("decodability", "kl", "kl_per_token"):
+        for key in ("decodability", "kl", "kl_per_token") if run.likelihoods else ():
             summary[key] = over_seeds([s[key] for s in seeds.values()])
         summary["control"] = {
             o: over_seeds([s["control"][o] for s in seeds.values()]) for o in objectives
@@ -191,18 +195,21 @@ def same_policy(likelihoods: Mapping[int, np.ndarray]) -> list[str]:
     ]
 
 
-def response_health(scores: pd.DataFrame) -> dict[str, float]:
+def response_health(scores: pd.DataFrame) -> dict[str, Any]:
     """Shares of responses that are empty, that equal the most common one, that are different texts, and
-    that finished; and their mean length in tokens.
+    that finished; and their mean length in tokens. The last two are None where no response tells.
     """
     text = scores["response"]
     return {
         "empty": float((text == "").mean()),
         "most_common": float(text.value_counts(normalize=True).iloc[0]),
         "distinct": float(text.nunique() / len(text)),
-        "finished": float(scores["finished"].mean()),
-        "tokens": float(scores["tokens"].mean()),
+        **{key: _mean(scores[key]) for key in ("finished", "tokens")},
     }
+
+
+def _mean(values: pd.Series) -> float | None:
+    return None if values.isna().all() else float(values.mean())
 
 
 def unmoved_objectives(

@@ -80,3 +80,12 @@ class GenerationStage(PromptSettings):
     """Nucleus."""
     batch_size: Natural
     """Responses scored together for decodability."""
+
+
+class AnswerStage(PromptSettings):
+    """What a job is told that asks the base itself: as training asks policies."""
+
+    temperature: Positive = 1.0
+    """Of sampling."""
+    top_p: TopP = 1.0
+    """Nucleus."""

@@ -10,7 +10,16 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, Strict
 
-from moa.runtime.settings import Flag, KindSettings, Location, PinnedPath, Settings, Text, Whole
+from moa.runtime.settings import (
+    Flag,
+    KindSettings,
+    Location,
+    OwnFunction,
+    PinnedPath,
+    Settings,
+    Text,
+    Whole,
+)
 
 MaybeEmpty = Annotated[str, Strict()]
 Tokens = Annotated[Whole, Field(ge=8)]
@@ -111,12 +120,14 @@ class PythonCallableOracle(KindSettings):
 
     kind: Literal["python_callable"]
     """A Python function."""
-    callable: Annotated[Text, Field(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$")]
-    """A function f(prompts, responses) that the job can import; it returns one number per response.
+    callable: OwnFunction
+    """A function f(prompts, responses) that returns one number per response, higher is better: as
+    file.py:function, of a file that lies beside the config, whose content is in the key; or as
+    package.module:function, which the job can import.
 
-    Mend: write package.module:function."""
-    version: Text
-    """Changes when the function does; part of the key."""
+    Mend: write package.module:function or, of a file beside the config, file.py:function."""
+    version: Text | None = None
+    """Changes when the function of a package does; part of the key. A file beside the config needs none."""
 
 
 class PairSettings(Settings):

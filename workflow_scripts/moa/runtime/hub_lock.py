@@ -15,7 +15,10 @@ import yaml
 from moa.runtime.yaml_files import RepeatedKey, read_yaml
 
 LOCK = Path(__file__).resolve().parents[3] / "config" / "revisions.lock.yaml"
-PREFETCH = "on a machine with internet run `snakemake --profile slurm prefetch` (same --configfile)"
+PREFETCH = (
+    "on a machine with internet run `make prefetch` (same CONFIG), or `snakemake --profile slurm prefetch` "
+    "(same --configfile)"
+)
 ROW_FILES = (".jsonl", ".jsonl.gz", ".jsonl.xz")  # what a dataset can be in place of a repository
 WHOLE_FILE = "train"  # the one split that a single file has, all of it; also the default
 RepoType = Literal["model", "dataset"]

@@ -22,6 +22,8 @@ from pydantic import (
     Strict,
 )
 
+from moa.runtime.own_files import BESIDE, from_here
+
 
 def _whole(value: Any) -> Any:
     """32.0 is 32, whoever wrote it; 32.5, "32" and true are no whole numbers."""
@@ -58,6 +60,20 @@ Location = Annotated[Text, AfterValidator(_expanded)]  # a path, or the name of 
 Flag = Annotated[bool, Strict()]
 PINNED = "pinned in code"  # marks a path whose file the code refuses if it is another than it knows
 PinnedPath = Annotated[Location, PINNED]
+OwnRows = Annotated[
+    Text,
+    Field(pattern=r"\.jsonl(\.gz|\.xz)?$"),
+    AfterValidator(_expanded),
+    AfterValidator(from_here),
+    BESIDE,
+]
+OwnFunction = Annotated[
+    Text,
+    Field(pattern=r"^(.+\.py|[A-Za-z_]\w*(\.[A-Za-z_]\w*)*):[A-Za-z_]\w*$"),
+    AfterValidator(_expanded),
+    AfterValidator(from_here),
+    BESIDE,
+]
 Placement = Literal["same_gpu", "second_gpu", "cpu_offload"]
 
 

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import json
 import re
+import time
+from calendar import timegm
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +18,7 @@ from pathlib import Path
 from moa.runtime.attempts import json_lines, last_attempt
 from moa.runtime.locks import is_locked
 from moa.runtime.publishing import is_published, read_manifest, work_folder
+from moa.tools.durations import Durations, Left, left
 from moa.tools.terminal import duration
 from moa.workflow.entries import Entry
 from moa.workflow.jobs import parts_of
@@ -31,25 +34,39 @@ DONE, RUNNING, FAILED, WAITING, NOT_BEGUN = STATES = (
 )
 COLUMNS = ("run/seed", "stage", "state", "try", "saved, age", "rewards", "slurm")
 METRICS = "metrics.jsonl"
+UTC = "%Y-%m-%dT%H:%M:%SZ"  # as moa.runtime.files.timestamp writes it
 
 
 @dataclass(frozen=True)
 class JobState:
-    """How a job stands. attempt, slurm_job, message: of its last attempt, as far as it wrote them."""
+    """How a job stands. attempt, slurm_job, message, started (Unix time): of its last attempt, as far as it
+    wrote them."""
 
     state: str
     attempt: int | None = None
     slurm_job: str | None = None
     message: str = ""
+    started: float | None = None
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A job, or the part of one, that failed. why: one line. log: all that it said."""
+
+    entry: Entry
+    why: str
+    log: Path
 
 
 class Status:
-    """The states of all jobs of a plan, at one moment. now: Unix time."""
+    """The states of all jobs of a plan, at one moment. now: Unix time. jobs: if it is of these alone."""
 
-    def __init__(self, plan: Plan, now: float) -> None:
+    def __init__(self, plan: Plan, now: float, jobs: Iterable[Entry] | None = None) -> None:
         self.plan, self.now = plan, now
         self.store = Path(plan.config.store)
-        self.states = {rel: job_state(self.store, a) for rel, a in plan.entries.items()}
+        among = {a.rel: a for job in jobs or () for a in (*parts_of(job), job)}
+        entries = plan.entries if jobs is None else among
+        self.states = {rel: job_state(self.store, a) for rel, a in entries.items()}
 
     def rows(self, task: str) -> list[tuple[str, ...]]:
         """The COLUMNS of a task: a row per run and seed, and one more for each further job under way.
@@ -78,13 +95,62 @@ class Status:
 
         Of one that makes several entries, only the part that failed, if it was one.
         """
-        failed = {rel for rel, job in self.states.items() if job.state == FAILED}
+        failed = (a for a in self.plan.entries.values() if self.states[a.rel].state == FAILED)
+        jobs = {job.rel: job for job in map(self.plan.jobs.making, failed)}
         return [
-            f"{a.rel} failed: {(self.states[rel].message.splitlines() or ['no message'])[-1]}\n"
-            f"  {work_folder(self.store, a.key) / 'log.txt'}"
-            for rel, a in self.plan.entries.items()
-            if rel in failed and not failed & {part.rel for part in parts_of(a)}
+            f"{found.entry.rel} failed: {found.why}\n  {found.log}"
+            for found in self.failed(jobs.values())
         ]
+
+    def failed(
+        self, jobs: Iterable[Entry], logs: Path | None = None, since: float = 0.0
+    ) -> list[Failure]:
+        """Why these jobs failed, or the parts of them that did.
+
+        logs: a folder per stage with what jobs printed; it tells of one that was killed, or that could not
+        even begin after `since` (Unix time), and so left no message.
+        """
+        found: dict[str, Failure] = {}
+        for job in jobs:
+            parts = [part for part in parts_of(job) if self._told(part, since)]
+            for entry in parts or [job]:
+                found[entry.rel] = self._failure(entry, logs, since)
+        return list(found.values())
+
+    def _failure(self, entry: Entry, logs: Path | None, since: float) -> Failure:
+        log = work_folder(self.store, entry.key) / "log.txt"
+        if logs is None or self._told(entry, since):
+            return Failure(entry, _last_line(self.states[entry.rel].message) or "no message", log)
+        log = logs / f"{entry.rel}.log"
+        last = _last_line(log.read_text(errors="replace")) if log.exists() else ""
+        return Failure(entry, f"no message, as if killed; it said last: {last or 'nothing'}", log)
+
+    def _told(self, entry: Entry, since: float) -> bool:
+        """Whether its last attempt began since then, failed, and said so."""
+        state = self.states[entry.rel]
+        return state.state == FAILED and (state.started or 0.0) >= since
+
+    def is_done(self, job: Entry) -> bool:
+        """Whether its entry is there and, if that is a receipt, what it tells of."""
+        return all(self.states[a.rel].state == DONE for a in (*parts_of(job), job))
+
+    def unfinished(self) -> list[Entry]:
+        """The jobs that something of the plan is still missing from."""
+        missing = (a for a in self.plan.entries.values() if self.states[a.rel].state != DONE)
+        return list({j.rel: j for j in map(self.plan.jobs.making, missing)}.values())
+
+    def left(self, durations: Durations, jobs: Collection[Entry] | None = None) -> Left:
+        """What these jobs still take; all unfinished ones, if none are given."""
+        jobs = self.unfinished() if jobs is None else jobs
+        durations.look()
+        seconds = {job.rel: durations.remaining(job, self._elapsed(job)) for job in jobs}
+        return left(jobs, self.plan.jobs.before, seconds)
+
+    def _elapsed(self, job: Entry) -> float:
+        """Seconds since the attempt under way began."""
+        state = self.states[job.rel]
+        began = state.started if state.state == RUNNING else None
+        return 0.0 if began is None else max(0.0, self.now - began)
 
     def _at(self, ends: list[Entry]) -> list[Entry]:
         """The jobs that a run is at: those that have begun, else one that could; its last if done."""
@@ -124,7 +190,9 @@ def job_state(store: Path, entry: Entry) -> JobState:
     """How the job of an entry stands, by its lock, its entry and its last attempt, in this order."""
     work = work_folder(store, entry.key)
     last = last_attempt(work)
-    known = (last.get("attempt"), last.get("slurm_job"), last.get("message") or "")
+    began = last.get("started")
+    started = timegm(time.strptime(began, UTC)) if began else None
+    known = (last.get("attempt"), last.get("slurm_job"), last.get("message") or "", started)
     if is_locked(work):
         return JobState(RUNNING, *known)
     if is_published(store / entry.rel):
@@ -132,6 +200,11 @@ def job_state(store: Path, entry: Entry) -> JobState:
     if not last or last.get("outcome") == "published":  # its entry was deleted since
         return JobState(NOT_BEGUN)
     return JobState(FAILED if last.get("outcome") == "failed" else WAITING, *known)
+
+
+def _last_line(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1] if lines else ""
 
 
 def part_of(job: Entry) -> str:

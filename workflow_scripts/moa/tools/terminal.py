@@ -14,6 +14,12 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     )
 
 
+def listed(names: Sequence[str], most: int) -> str:
+    """Separated by commas; of more than `most`, how many more there are."""
+    more = [f"and {len(names) - most} more"] if len(names) > most else []
+    return ", ".join([*names[:most], *more])
+
+
 def duration(seconds: float) -> str:
     """In the unit that suits it: 75s, 12m, 3.2h, 2.1d."""
     for unit, length, limit in (("s", 1, 120), ("m", 60, 7200)):

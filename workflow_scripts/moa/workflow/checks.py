@@ -6,13 +6,19 @@ Each check adds to `mistakes` what is wrong and how to mend it. where: the place
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+from moa.datasets.lines import ENDINGS
+from moa.datasets.settings import JsonlData
+from moa.oracles.settings import PythonCallableOracle
 from moa.preferences import evaluation_vectors
+from moa.runtime.own_files import own_file
 from moa.runtime.settings import KindSettings, Settings
-from moa.training.bases.settings import ScratchBase
+from moa.training.bases.settings import ScratchBase, ScratchTextBase
 from moa.training.settings import OnlineSettings, OptimizerSettings
-from moa.workflow.schema import TaskSettings
+from moa.workflow.methods import METHODS
+from moa.workflow.schema import RunSettings, TaskSettings
 
 SAME = 1e-9  # between a weight and what its decimals say, from the rounding of floats alone
 
@@ -58,6 +64,45 @@ def _check_scorers(
                 f"{here}: the kind {scorer.kind} reads the texts of data of kind {read}, and the task's "
                 f"is {task.data.kind}; choose another kind"
             )
+
+
+def check_own_files(task: TaskSettings, where: str, mistakes: list[str]) -> None:
+    """What is looked for beside the config is there; a function of a package has a version, as its content
+    is not known.
+    """
+    if isinstance(task.data, JsonlData):
+        _check_there(task.data.path, f"{where}.data.path", mistakes)
+    for role, scorers in (("oracles", task.oracles), ("judges", task.judges)):
+        for name, scorer in scorers.items():
+            if not isinstance(scorer, PythonCallableOracle):
+                continue
+            here = f"{where}.{role}.{name}"
+            if file := own_file(scorer.callable):
+                _check_there(file, f"{here}.callable", mistakes)
+            elif scorer.version is None:
+                mistakes.append(
+                    f"{here}: the key 'version' is missing (changes when the function does, which cannot "
+                    "be seen of one in a package); add it"
+                )
+
+
+def _check_there(file: str, where: str, mistakes: list[str]) -> None:
+    path = Path(file).absolute()
+    if not path.is_file():
+        mistakes.append(
+            f"{where}: there is no file {path}; it is looked for beside the config that names it, so put "
+            "it there, or write where it is, seen from there"
+        )
+
+
+def check_answers(task: TaskSettings, base: Settings, where: str, mistakes: list[str]) -> None:
+    """A base that learns from the data's responses cannot be the one that gives them."""
+    if getattr(task.data, "responses", None) == "base" and isinstance(base, ScratchTextBase):
+        mistakes.append(
+            f"{where}.data.responses is base, but a base of kind {base.kind} learns from the data's own "
+            "responses; add chosen and rejected to the file and leave responses out, or take a base that "
+            "can respond, such as kind hub"
+        )
 
 
 def check_pairs(task: TaskSettings, where: str, mistakes: list[str]) -> None:
@@ -150,6 +195,42 @@ def check_processes(
             f"{where}: the last step of an epoch has {n_train % batch} of {n_train} prompts for "
             f"{processes} processes; use fewer processes, or make n_train a multiple of batch_size"
         )
+
+
+def responses_of(
+    run: RunSettings, task: str, folder: Path, where: str, mistakes: list[str]
+) -> str | None:
+    """The file of a run whose responses are given, as seen from where the workflow runs; None of any other.
+
+    folder: the config's.
+    """
+    here, needed = f"runs.{run.name}", not METHODS[run.method].has_policy
+    if run.responses is None:
+        if needed:
+            mistakes.append(
+                f"{here}: method {run.method} needs `responses`, the file that has them; add it "
+                "(docs/your_responses.md)"
+            )
+        return None
+    here = f"{here}.responses in {where}"
+    if not needed:
+        mistakes.append(f"{here}: method {run.method} makes its own; remove it")
+        return None
+    name = run.responses.replace("{task}", task)
+    if not name.endswith(ENDINGS):
+        mistakes.append(f"{here} is {name}: it must end with one of {', '.join(ENDINGS)}")
+        return None
+    # Whole, so that it is the same path from wherever the config was given.
+    places = list(dict.fromkeys((base / name).resolve() for base in (folder, Path())))
+    found = next((path for path in places if path.is_file()), None)
+    if found is None:
+        mistakes.append(
+            f"{here} is {name}: there is no {' and no '.join(map(str, places))}; put the file beside the "
+            "config, or mend the path"
+        )
+        return None
+    inside = found.is_relative_to(Path.cwd())
+    return str(found.relative_to(Path.cwd()) if inside else found)
 
 
 def vectors_of(

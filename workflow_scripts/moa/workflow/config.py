@@ -33,13 +33,16 @@ from moa.training.settings import (
     SFTStage,
 )
 from moa.workflow.checks import (
+    check_answers,
     check_base,
     check_batches,
     check_oracles,
+    check_own_files,
     check_pairs,
     check_paper,
     check_processes,
     check_test_prompts,
+    responses_of,
     vectors_of,
 )
 from moa.workflow.explain import explain, without_mistakes
@@ -73,6 +76,7 @@ class Run:
 
     told: the same as its stage gets it, with betas for the length of its responses.
     vectors: (M, K), where it is evaluated. changed: what its overrides make other than the section says.
+    responses: the file that they come out of, where there is no policy.
     """
 
     name: str
@@ -83,6 +87,7 @@ class Run:
     lora: LoraSettings
     vectors: list[list[float]]
     changed: dict[str, Any]
+    responses: str | None = None
 
 
 @dataclass(frozen=True)
@@ -123,7 +128,7 @@ class Config:
 
 
 def resolve(raw: dict[str, Any], folder: Path = CONFIG_FOLDER) -> Config:
-    """Validate a config and fill in all defaults. folder: where what it extends lies.
+    """Validate a config and fill in all defaults. folder: its own, where what it names beside it lies.
 
     Raises: ConfigError with all mistakes, one per line.
     """
@@ -138,7 +143,7 @@ def resolve(raw: dict[str, Any], folder: Path = CONFIG_FOLDER) -> Config:
     for section in ("sft", *SECTIONS):
         check_batches(getattr(given, section), section, mistakes)
     papers = read_yaml(PAPER_NUMBERS)
-    tasks = {name: _task(name, given, raw, papers, mistakes) for name in given.tasks}
+    tasks = {name: _task(name, given, raw, folder, papers, mistakes) for name in given.tasks}
     if mistakes:
         raise ConfigError("\n".join(dict.fromkeys(mistakes)))
     found = {name: task for name, task in tasks.items() if task is not None}
@@ -165,6 +170,7 @@ def _task(
     name: str,
     given: ConfigSettings,
     raw: dict[str, Any],
+    folder: Path,
     papers: dict[str, Any],
     mistakes: list[str],
 ) -> Task | None:
@@ -177,6 +183,7 @@ def _task(
     }
     policy, sft = sections["policy"], sections["sft"]
     check_oracles(task, where, mistakes)
+    check_own_files(task, where, mistakes)
     check_pairs(task, where, mistakes)
     check_test_prompts(task, where, mistakes)
     check_paper(task, papers, where, mistakes)
@@ -185,6 +192,7 @@ def _task(
     check_base(
         policy.base, f"{where}.policy.base" if own.get("policy") else "policy.base", mistakes
     )
+    check_answers(task, policy.base, where, mistakes)
     for section in ("sft", *SECTIONS):
         changed = own.get(section, {}).keys() & {"batch_size", "micro_batch_size"}
         if changed and sections[section]:  # else it is the common one's mistake
@@ -193,6 +201,7 @@ def _task(
     prompts = {key: getattr(policy, key) for key in PromptSettings.model_fields}
     common = _Common(where, merged, policy, prompts, vectors, mistakes)
     runs = [_run(r.name, METHODS[r.method], r.overrides, common) for r in given.runs]
+    files = {r.name: responses_of(r, name, folder, where, mistakes) for r in given.runs}
     sweep = [_swept(value, common) for value in task.beta_w_sweep]
     _check_sweep(task, [run.name for run in given.runs], where, mistakes)
     swept = {_sweep_name(value) for t in given.tasks.values() for value in t.beta_w_sweep}
@@ -225,7 +234,7 @@ def _task(
         asked=GenerationStage(**asked, **prompts),
         metrics=sections["metrics"],
         operation=operation,
-        runs=[run for run in runs if run],
+        runs=[replace(run, responses=files[run.name]) for run in runs if run],
         sweep=[run for run in sweep if run],
         paper=_beside(papers[task.paper]["methods"], runs) if task.paper else {},
     )

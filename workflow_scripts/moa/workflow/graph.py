@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from moa.datasets import module_name as dataset_module
 from moa.models.conditioning import module_name as conditioning_module
+from moa.models.settings import AnswerStage, PromptSettings
 from moa.oracles import module_name as oracle_module
+from moa.runtime.fingerprints import whole_digest
 from moa.runtime.settings import KindSettings, Settings
 from moa.training.bases import module_name as base_module
 from moa.training.bases.settings import PackagedGGUFBase
@@ -28,6 +31,8 @@ def shared_entries(catalogue: Catalogue, task: Task) -> dict[str, Entry]:
     module = dataset_module(task.data.kind)
     data = catalogue.add("data", task.name, {"data": catalogue.pins.data}, {}, modules=[module])
     base = _base(catalogue, task, data)
+    if getattr(task.data, "responses", None) == "base":
+        data = _answers(catalogue, task, base, data)
     return {
         "base": base,
         "data": data,
@@ -68,6 +73,13 @@ def _base(catalogue: Catalogue, task: Task, data: Entry) -> Entry:
         told, inputs = {**told, "objectives": task.objectives}, {"data": data}
     carried = [task.policy.base.package] if isinstance(task.policy.base, PackagedGGUFBase) else []
     return catalogue.add("base", kind, {"base": told}, inputs, modules=[module], packages=carried)
+
+
+def _answers(catalogue: Catalogue, task: Task, base: Entry, data: Entry) -> Entry:
+    """The data with the base's own responses to their prompts."""
+    told = AnswerStage(**{key: getattr(task.policy, key) for key in PromptSettings.model_fields})
+    params = {"objectives": task.objectives, "answers": plain(told)}
+    return catalogue.add("answers", task.name, params, {"base": base, "data": data})
 
 
 def sft_policy(catalogue: Catalogue, task: Task, seed: int, shared: Inputs) -> Entry:
@@ -170,16 +182,18 @@ def evaluation(
 
     trained: the run's policy, or its experts; empty for SFT.
     """
+    if (conditioning := run.method.conditioning) is None:
+        return _given(catalogue, task, run, seed, shared, judges)
     name, at = f"{run.name}-{task.name}-s{seed}", f"{run.name}/{seed}"
     params = {
-        "conditioning": run.method.conditioning,
+        "conditioning": conditioning,
         "objectives": task.objectives,
         "generation": plain(task.asked),
     }
     if (merge := getattr(run.settings, "merge", None)) is not None:
         params["merge"] = merge
     policy = {**{role: shared[role] for role in ("base", "sft")}, **trained}
-    modules = [conditioning_module(run.method.conditioning)]
+    modules = [conditioning_module(conditioning)]
     roles: dict[str, Entry] = {}
     for first, block in blocks(run.vectors, task.generation.vectors_per_job).items():
         last = first + len(block) - 1
@@ -209,18 +223,46 @@ def evaluation(
                 {**own, "vectors": run.vectors, "decodability_prompts": count},
                 {**{role: shared[role] for role in ("base", "sft")}, "generate": generated},
             )
-        parts["score"] = _scores(
-            catalogue, label, _oracles(catalogue, task), generated, only(shared, "oracle")
-        )
-        if judges:
-            parts["judge"] = _scores(
-                catalogue, f"{label}-judges", _judges(catalogue, task), generated, judges
-            )
-        receipt = catalogue.add("evaluate", label, {}, parts)
+        parts |= _scored(catalogue, task, label, generated, shared, judges)
         number = f"{first:03d}"  # a spec sorts its roles as text
-        for part, entry in {**parts, "evaluate": receipt}.items():
-            roles[f"{part}/{at}/{number}"] = entry
+        roles |= _block(catalogue, label, parts, f"{at}/{number}")
     return roles
+
+
+def _given(
+    catalogue: Catalogue, task: Task, run: Run, seed: int, shared: Inputs, judges: Inputs
+) -> dict[str, Entry]:
+    """The same of a run whose responses come out of a file: scores alone, as there is no policy to ask."""
+    assert run.responses is not None
+    label, path = f"{run.name}-{task.name}-s{seed}", Path(run.responses)
+    params = {
+        "file": run.responses,
+        "sha256": whole_digest(path),
+        "objectives": task.objectives,
+        "vectors": run.vectors,
+    }
+    given = catalogue.add("responses", label, params, {"data": shared["data"]}, seed=seed)
+    parts = _scored(catalogue, task, label, given, shared, judges)
+    at = f"{run.name}/{seed}/000"
+    return {f"responses/{at}": given, **_block(catalogue, label, parts, at)}
+
+
+def _block(catalogue: Catalogue, label: str, parts: Inputs, at: str) -> dict[str, Entry]:
+    """What one job makes of some responses, by role, with its receipt. at: <run>/<seed>/<first vector>."""
+    receipt = catalogue.add("evaluate", label, {}, {**parts})
+    return {f"{part}/{at}": entry for part, entry in {**parts, "evaluate": receipt}.items()}
+
+
+def _scored(
+    catalogue: Catalogue, task: Task, label: str, responses: Entry, shared: Inputs, judges: Inputs
+) -> dict[str, Entry]:
+    """The rewards of some responses by the oracles and, if there are any, by the judges."""
+    scorers = _oracles(catalogue, task)
+    found = {"score": _scores(catalogue, label, scorers, responses, only(shared, "oracle"))}
+    if judges:
+        scorers, name = _judges(catalogue, task), f"{label}-judges"
+        found["judge"] = _scores(catalogue, name, scorers, responses, judges)
+    return found
 
 
 def _scores(

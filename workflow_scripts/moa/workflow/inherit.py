@@ -11,6 +11,7 @@ import yaml
 
 from moa.runtime.errors import ConfigError
 from moa.runtime.yaml_files import RepeatedKey, read_yaml
+from moa.workflow.beside import located
 
 SCORERS = ("oracles", "judges")  # sections of a task whose entries may be left out
 
@@ -38,14 +39,15 @@ def _load(path: Path) -> dict[str, Any]:
 
 
 def inherit(raw: Any, folder: Path) -> dict[str, Any]:
-    """A config on top of those it extends, which lie in `folder`, or where their own `extends` leads.
+    """A config on top of those it extends, which lie in `folder`, or where their own `extends` leads. What
+    each names beside it is named by its whole path.
 
     Raises: ConfigError if there is no such file, or if configs extend each other.
     """
     if not isinstance(raw, dict):
         raise ConfigError("config: it must be a mapping of keys, such as `name: mine`")
     seen: list[Path] = []
-    merged, base = raw, raw.get("extends")
+    merged, base = located(raw, folder), raw.get("extends")
     while base is not None:
         path = (folder / str(base)).resolve()
         if path in seen:
@@ -57,7 +59,7 @@ def inherit(raw: Any, folder: Path) -> dict[str, Any]:
                 f"extends is {base!r}: there is no {path}; name a config beside this file"
             )
         seen.append(path)
-        below = _load(path)
+        below = located(_load(path), path.parent)
         merged, base, folder = merge(below, merged), below.get("extends"), path.parent
     if seen and "name" not in raw:
         raise ConfigError(

@@ -1,4 +1,4 @@
-"""The methods that a run can name: what trains them, and how their policy is told w.
+"""The methods that a run can name: what trains them, and how their policy is told w, if it is one of ours.
 
 One table, and the only place that knows a method by its name: the DAG, what a config may say, labels,
 figures and error texts derive from it. Add a method: docs/extending.md.
@@ -32,7 +32,8 @@ class Method:
     """name: what a config calls it. label: what figures and tables call it.
 
     section: its part of the config, which a run's `overrides` change; None: nothing to train.
-    stage: the stage that trains it. conditioning: a file of `moa/models/conditioning/`.
+    stage: the stage that trains it. conditioning: a file of `moa/models/conditioning/`; None: there is no
+    policy here, its responses come out of the file that a run's `responses` names.
     loss: of the online stage, a file of `moa/training/online_losses/`.
     conditioned: one policy that is told w; else one per objective, which has points but no front.
     fixed: settings of its section that are its own.
@@ -43,12 +44,16 @@ class Method:
     label: str
     section: str | None
     stage: str | None
-    conditioning: str
+    conditioning: str | None
     loss: str | None = None
     conditioned: bool = True
     fixed: Mapping[str, Fixed] = field(default_factory=dict)
     variants: Mapping[str, Variant] = field(default_factory=dict)
     compared: int | None = None
+
+    @property
+    def has_policy(self) -> bool:
+        return self.conditioning is not None
 
 
 _TABLE = (
@@ -76,9 +81,11 @@ _TABLE = (
         compared=0,
     ),
     Method("mi_epo", "MI-EPO", "online", "online", "weights_in_prompt", loss="mi_epo", compared=1),
+    Method("external", "External", None, None, None),
 )
 METHODS: dict[str, Method] = {method.name: method for method in _TABLE}
 SWEPT_METHOD, SWEPT = METHODS["mi_epo"], "beta_w"  # what a task's `beta_w_sweep` varies
+GIVEN = METHODS["external"]  # what responses out of a file are of
 RESERVED = {name: method for method in _TABLE for name in (method.name, *method.variants)}
 
 
@@ -95,6 +102,11 @@ def run_label(name: str, method: Method, changed: Mapping[str, Any] | None = Non
     others = [f"{key} {value}" for key, value in (changed or {}).items() if key not in stands]
     label = variant.label if variant else method.label
     return f"{label}, {', '.join(others)}" if others else label
+
+
+def is_start(method: Method) -> bool:
+    """Whether it is SFT, where all others start."""
+    return method.has_policy and method.stage is None
 
 
 def compared() -> list[str]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from moa.runtime.fingerprints import fingerprint
 from moa.workflow import similarity
 from moa.workflow.config import Run, Task
 from moa.workflow.entries import Catalogue, Entry, Inputs, only
-from moa.workflow.fingerprints import fingerprint
 from moa.workflow.graph import kinds, plain
 from moa.workflow.keys import PACKAGE_ROOT, constant
-from moa.workflow.methods import SWEPT, compared
+from moa.workflow.methods import SWEPT, compared, is_start
 
 # Each is a file of moa/reporting/, and a target under results/<config>/<task>/.
 FRONT = "pareto_fronts"
@@ -40,7 +40,7 @@ RESULTS = ("score/", "judge/", "likelihoods/", "reference/")
 ROLES = {"scores": "score/", "curves": "trained/", "explored": "trained/"}
 
 Made = dict[str, dict[str, Entry]]  # run -> role -> its entries
-Views = dict[str, tuple[Entry, str]]  # stable path -> an entry, and the file in it
+Views = dict[str, tuple[Entry, str]]  # stable path -> an entry, and the file or folder in it
 
 
 def outputs(
@@ -119,6 +119,7 @@ def metrics_entry(
                     "label": run.label,
                     "method": run.method.name,
                     "conditioned": run.method.conditioned,
+                    "has_policy": run.method.has_policy,
                     "beta_w": getattr(run.settings, "beta_w", None),
                     "vectors": run.vectors,
                     **similarity.of_run(run.told, task.policy),
@@ -127,7 +128,7 @@ def metrics_entry(
             ],
             # In this order, so that one reads "mi_epo - mo_odpo".
             "first": [n for n in reversed(compared()) if n in [run.name for run in runs]],
-            "start": next((run.name for run in runs if run.method.stage is None), None),
+            "start": next((run.name for run in runs if is_start(run.method)), None),
             "metrics": plain(task.metrics),
             "similarity": similarity.of_task(task.policy),
             "sft_response": task.sft.response,

@@ -1,8 +1,9 @@
-"""What jobs ask of a cluster. Decided by `operation` in the config, which enters no key."""
+"""What jobs ask of a cluster, or of one machine. `operation` in the config decides, which enters no key."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from moa.runtime.errors import ConfigError
@@ -14,6 +15,8 @@ SITE = {
     "slurm_account": "the account that pays (`sacctmgr show assoc user=$USER` lists yours)",
     "slurm_partition": "a partition with A100s (`sinfo` lists them)",
 }
+# NVIDIA's driver, under Linux and under WSL. To ask torch would take seconds whenever the rules are parsed.
+GPU_FILES = ("dev/nvidia[0-9]*", "usr/lib/wsl/lib/libcuda.so*")
 
 
 def gpus_of(entry: Entry) -> int:
@@ -24,6 +27,15 @@ def gpus_of(entry: Entry) -> int:
     processes = operation["processes"] if stage.trains else 1
     own = stage.with_oracles and operation["oracle_placement"] == "second_gpu"
     return processes * (2 if own else 1)
+
+
+def has_gpu(environment: Mapping[str, str], root: Path = Path("/")) -> bool:
+    """Whether jobs that are started here may compute on a GPU, and not all on CPUs.
+
+    environment: whose CUDA_VISIBLE_DEVICES, empty or -1, hides the GPUs, as from torch.
+    """
+    hidden = environment.get("CUDA_VISIBLE_DEVICES") in ("", "-1")
+    return not hidden and any(next(root.glob(files), None) for files in GPU_FILES)
 
 
 def launcher_of(entry: Entry, python: str) -> str:

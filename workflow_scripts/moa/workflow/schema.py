@@ -146,7 +146,12 @@ class RunSettings(Settings):
 
     Mend: use at most 64 lower-case letters, digits and underscores."""
     method: MethodName
-    """The training method; sft is the start of all others, evaluated as it is."""
+    """The training method; sft is the start of all others, evaluated as it is; external trains nothing, its
+    responses come out of a file."""
+    responses: Location | None = None
+    """Of method external alone, and needed there: the file of its responses, .jsonl, .jsonl.gz or .csv, as
+    seen from the config's folder or else from where the workflow runs; `{task}` in it stands for the task's
+    name (docs/your_responses.md)."""
     overrides: dict[str, Any] = {}
     """Keys of the method's own section (online, experts or ric) that differ for this run, and under
     `lora` keys of policy.lora."""

@@ -19,6 +19,7 @@ from moa.datasets import module_name as dataset_module
 from moa.datasets.settings import TranscriptData
 from moa.oracles import module_name as oracle_module
 from moa.runtime.errors import ConfigError
+from moa.runtime.fingerprints import fingerprint, whole_digest
 from moa.runtime.hub_lock import (
     LOCK,
     ROW_FILES,
@@ -31,10 +32,10 @@ from moa.runtime.hub_lock import (
     is_local,
     read_lock,
 )
+from moa.runtime.own_files import BESIDE, own_file
 from moa.runtime.settings import PINNED, KindSettings
 from moa.training.bases import module_name as base_module
 from moa.workflow.config import Task
-from moa.workflow.fingerprints import fingerprint
 from moa.workflow.keys import canonical, constant
 
 
@@ -56,16 +57,23 @@ def pinned(module: str, settings: KindSettings) -> dict[str, Any]:
                 raise ConfigError(str(error)) from None
         else:
             params["content"] = fingerprint(Path(source.id))
-    contents = {place: fingerprint(path) for place, path in _paths(module, settings)}
+    contents = dict(_contents(module, settings))
     return params | ({"contents": contents} if contents else {})
 
 
-def _paths(module: str, settings: KindSettings) -> Iterator[tuple[str, Path]]:
-    """Every path that a kind's parameters name, at any depth, with its place; but for what `HUB` has."""
+def _contents(module: str, settings: KindSettings) -> Iterator[tuple[str, str | None]]:
+    """What tells the content of every path that a kind's parameters name, at any depth, by its place; but
+    for what `HUB` has. Of a file beside the config, all of it counts: people change single lines.
+    """
     passed = {"kind", *constant(module, "HUB", {})}
     for name, field in type(settings).model_fields.items():
-        if name not in passed and PINNED not in field.metadata:
-            yield from _inside(name, getattr(settings, name))
+        value = getattr(settings, name)
+        if BESIDE in field.metadata:
+            if (file := own_file(value)) and Path(file).is_file():
+                yield name, whole_digest(Path(file))
+        elif name not in passed and PINNED not in field.metadata:
+            for place, path in _inside(name, value):
+                yield place, fingerprint(path)
 
 
 def _inside(place: str, value: Any) -> Iterator[tuple[str, Path]]:

@@ -36,6 +36,7 @@ class Stage:
 STAGES: dict[str, Stage] = {
     "data": Stage("prepare_data", "data", ("datasets", "numpy")),
     "base": Stage("build_base", "base", (*MODELS, "accelerate")),
+    "answers": Stage("answer_prompts", "answers", MODELS, gpu=True, told="answers"),
     "oracle": Stage("fit_oracle", "oracle"),
     "oracle_stats": Stage("score_offline", "scoring", gpu=True),
     "sft": Stage("train_sft", "SFT", TRAINERS, gpu=True, trains=True),
@@ -58,6 +59,7 @@ STAGES: dict[str, Stage] = {
         trains=True,
         with_oracles=True,
     ),
+    "responses": Stage("read_responses", "responses"),
     "generate": Stage("generate_responses", "generate", MODELS, gpu=True, told="generation"),
     "likelihoods": Stage("compute_likelihoods", "likelihoods", MODELS, gpu=True, told="generation"),
     "reference": Stage("compute_reference", "reference", MODELS, gpu=True, told="generation"),
@@ -68,6 +70,7 @@ STAGES: dict[str, Stage] = {
         gpu=True,
         parts=("generate", "likelihoods", "reference", "score"),
     ),
+    "policy": Stage("describe_policy", "policy", remade=True),
     "metrics": Stage("compute_metrics", "metrics", ("pymoo", "numpy", "scipy"), remade=True),
     "figure": Stage("draw_figure", "figure", ("matplotlib", "seaborn"), remade=True),
     "table": Stage("write_tables", "table", remade=True),

@@ -67,7 +67,7 @@ def draw(metrics: Mapping[str, Any], *, width: float = style.PAGE) -> Figure:
 
 def _look(name: str, run: Mapping[str, Any]) -> style.Look:
     """Runs that differ by beta_w alone look the same: the axis tells them apart."""
-    return style.METHODS.get(name) or style.METHODS.get(run["method"], style.UNKNOWN)
+    return style.METHODS.get(name) or style.METHODS.get(run["method"], style.OTHERS[0])
 
 
 def _places(runs: Mapping[str, Any], values: list[float]) -> dict[str, float]:

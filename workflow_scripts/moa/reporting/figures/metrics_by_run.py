@@ -30,11 +30,16 @@ def draw(metrics: Mapping[str, Any], *, width: float = style.PAGE) -> Figure:
     if not runs:
         return style.empty_figure(width, "No run has a front.")
     looks = style.looks(runs)
-    columns = 4 if width > 5 else 2
-    rows = len(MEASURES) // columns
+    measures = {
+        key: title for key, title in MEASURES.items() if any(r.get(key) for r in runs.values())
+    }
+    columns = len(measures) if width > 5 else 2
+    rows = -(-len(measures) // columns)
     figure = style.new_figure(width, rows * (ROW * len(runs) + 0.45))
     panels = figure.subplots(rows, columns, sharey=True, squeeze=False)
-    for axes, (measure, title) in zip(panels.flat, MEASURES.items(), strict=True):
+    for axes in panels.flat[len(measures) :]:
+        axes.remove()
+    for axes, (measure, title) in zip(panels.flat, measures.items(), strict=False):
         axes.set_title(title, fontsize=8.5 if width > 5 else 7.5)
         for row, (name, run) in enumerate(runs.items()):
             _draw_run(axes, row, run, looks[name], measure)
@@ -54,7 +59,8 @@ def draw(metrics: Mapping[str, Any], *, width: float = style.PAGE) -> Figure:
 
 def _draw_run(axes: Axes, row: int, run: Mapping[str, Any], look: style.Look, measure: str) -> None:
     found = run.get(measure)
-    if not found:
+    if not found:  # nothing tells it
+        axes.text(0.5, row, "–", transform=axes.get_yaxis_transform(), ha="center", va="center")
         return
     seeds = [seed[measure] for seed in run["seeds"].values() if seed.get(measure) is not None]
     if len(seeds) > 1:
@@ -69,5 +75,6 @@ def _notes(metrics: Mapping[str, Any], looks: Mapping[str, style.Look]) -> list[
     text = footnotes.sample_size(metrics, list(looks))
     text += " Arrows: the better direction. Bars: 95% bootstrap intervals over prompts."
     text += " Small dots: single seeds."
-    text += f" Decodability in nats, at most {np.log(len(metrics['vectors'])):.2f}."
+    if any(metrics["runs"][name].get("decodability") for name in looks):
+        text += f" Decodability in nats, at most {np.log(len(metrics['vectors'])):.2f}."
     return [text, *footnotes.warnings(metrics, looks)]

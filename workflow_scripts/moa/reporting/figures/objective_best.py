@@ -16,6 +16,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from moa.reporting import rewards
 from moa.reporting.figures import footnotes, style
 from moa.reporting.figures.shown import has_front
 
@@ -48,7 +49,7 @@ def draw(metrics: Mapping[str, Any], *, width: float = style.PAGE) -> Figure:
         axes.grid(False, axis="y")
         axes.margins(x=0.08)
         if wide or k == len(objectives) - 1:
-            axes.set_xlabel("normalised reward")
+            axes.set_xlabel(rewards.unit(metrics))
         place = {"transform": axes.transAxes, "fontsize": style.NOTE_SIZE, "color": "#555555"}
         axes.text(1.02, 1.0, "at w", va="bottom", **place)
     handles = [

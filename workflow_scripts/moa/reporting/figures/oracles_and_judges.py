@@ -24,10 +24,11 @@ MEASURES = {"hv": "HV ↑", "mip": "MIP ↑"}
 @mpl.rc_context(style.RC)
 def draw(metrics: Mapping[str, Any], *, width: float = style.PAGE) -> Figure:
     """The figure, `width` inches wide: of all runs that have a front, of a task that has judges."""
-    runs = {name: run for name, run in metrics["runs"].items() if has_front(run)}
+    fronts = {name: run for name, run in metrics["runs"].items() if has_front(run)}
+    runs = {name: run for name, run in fronts.items() if run["kl"]}
     judged = metrics["judged"]
     if not runs or not judged:
-        return style.empty_figure(width, "The task has no judges.")
+        return style.empty_figure(width, "The task has no judges, or no run whose KL is known.")
     looks = style.looks(runs)
     figure = style.new_figure(width, 2.6 if width > 5 else 1.9 * len(MEASURES))
     shape = (1, len(MEASURES)) if width > 5 else (len(MEASURES), 1)
@@ -42,6 +43,8 @@ def draw(metrics: Mapping[str, Any], *, width: float = style.PAGE) -> Figure:
     text = footnotes.sample_size(metrics, list(looks))
     text += " Filled: by the oracles, which trained. Hollow: by the judges, which did not. A line"
     text += " joins the two of a run. Thin bars: 95% bootstrap intervals over prompts."
+    if left := [run["label"] for name, run in fronts.items() if name not in runs]:
+        text += f" Not drawn, since nothing tells their KL: {', '.join(left)}."
     footnotes.add(figure, [text, *footnotes.warnings(metrics, looks)])
     return figure
 

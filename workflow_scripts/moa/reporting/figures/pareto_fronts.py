@@ -35,7 +35,7 @@ def draw(metrics: Mapping[str, Any], *, width: float = style.PAGE) -> Figure:
     pairs = list(combinations(range(len(objectives)), 2))
     figure, panels = _panels(len(pairs), width)
     for axes, pair in zip(panels, pairs, strict=True):
-        x, y = (style.axis_label(objectives[k], narrow=len(pairs) > 1) for k in pair)
+        x, y = (style.axis_label(metrics, objectives[k], narrow=len(pairs) > 1) for k in pair)
         axes.set(xlabel=x, ylabel=y)
         _draw_optimum(axes, metrics.get("optimum"), pair)
         for name, look in looks.items():

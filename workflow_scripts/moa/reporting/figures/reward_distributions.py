@@ -69,11 +69,11 @@ def draw(metrics: Mapping[str, Any], scores: pd.DataFrame, *, width: float = sty
                 _draw_marginal(side, y, colour, "y")
             x, y = (rows[columns[k]].to_numpy(dtype=float) for k in pair)
             joint.set(xlim=clouds.limits(x), ylim=clouds.limits(y))
-            joint.set(xlabel=style.axis_label(objectives[pair[0]]))
+            joint.set(xlabel=style.axis_label(metrics, objectives[pair[0]]))
             if cells[i][j][1] == 0:
                 joint.set(
                     ylabel=style.axis_label(
-                        objectives[pair[1]], narrow=len(pairs) > 1 or width <= 5
+                        metrics, objectives[pair[1]], narrow=len(pairs) > 1 or width <= 5
                     )
                 )
             else:

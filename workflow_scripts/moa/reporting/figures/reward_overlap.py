@@ -59,8 +59,8 @@ def draw(metrics: Mapping[str, Any], scores: pd.DataFrame, *, width: float = sty
             clouds.draw(axes, cloud, colour, spread, dots=SHOWN, alpha=0.25, fill=0.05)
         x, y = (objectives[k] for k in pair)
         several = len(pairs) > 1
-        axes.set_xlabel(style.axis_label(x, narrow=several and width > 5))
-        axes.set_ylabel(style.axis_label(y, narrow=several or width <= 5))
+        axes.set_xlabel(style.axis_label(metrics, x, narrow=several and width > 5))
+        axes.set_ylabel(style.axis_label(metrics, y, narrow=several or width <= 5))
         axes.set(xlim=clouds.limits(rewards[:, pair[0]]), ylim=clouds.limits(rewards[:, pair[1]]))
     panels[0].set_title(f"{look.label}: rewards under each w")
     overlaps = clouds.overlap(parts)

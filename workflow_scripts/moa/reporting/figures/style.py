@@ -20,6 +20,8 @@ from matplotlib.colors import LinearSegmentedColormap, to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from moa.reporting.rewards import unit
+
 logging.getLogger("fontTools").setLevel(logging.WARNING)  # a line per font table otherwise
 
 COLUMN, PAGE = 3.3, 7.0  # inches: one column of a two-column paper, and its full width
@@ -99,7 +101,14 @@ METHODS: dict[str, Look] = {
     "mi_epo": Look("", "#D55E00", "o"),
     "optimum": Look("Optimum (enumerated)", GREY, "", (0, (4, 2))),
 }
-UNKNOWN = Look("", "#8A7A1F", "p")
+# Runs of any other method, in the order of their names: such as responses of a user's own.
+OTHERS = (
+    Look("", "#8A7A1F", "p"),
+    Look("", "#882255", "d"),
+    Look("", "#332288", "*"),
+    Look("", "#117733", "<"),
+    Look("", "#AA4499", ">"),
+)
 # Runs that differ from their method's plain run by config alone: mixed with white (>0) or black.
 _VARIANTS: list[tuple[float, Any]] = [
     (0.35, (0, (5, 1.5))),
@@ -128,8 +137,9 @@ def looks(runs: Mapping[str, Mapping[str, Any]]) -> dict[str, Look]:
     """The look of every run, in the order to draw them: methods as in `METHODS`, then by name.
 
     `runs` maps a name to {"method": ..., "label": ...}. A run whose name is in `METHODS` has that
-    look; any other has its method's colour in another tint, dashes and hollow markers. Which
-    variant it gets depends only on the names in `runs`, not on their order.
+    look; any other has its method's colour in another tint, dashes and hollow markers, or, where its
+    method is not in `METHODS`, one of `OTHERS`. Which it gets depends only on the names in `runs`, not on
+    their order.
     """
     rank = {method: i for i, method in enumerate(METHODS)}
 
@@ -141,10 +151,12 @@ def looks(runs: Mapping[str, Mapping[str, Any]]) -> dict[str, Look]:
     used: dict[str, int] = {}
     found: dict[str, Look] = {}
     for name in sorted(runs, key=place):
-        method = runs[name]["method"]
-        plain = name in METHODS or name == method
-        base = METHODS.get(name, METHODS.get(method, UNKNOWN))
-        label = runs[name].get("label") or name
+        method, plain = runs[name]["method"], name in METHODS
+        base, label = METHODS.get(name, METHODS.get(method)), runs[name].get("label") or name
+        if base is None:
+            method, nth = "", used.get("others", 0)
+            used["others"] = nth + 1
+            base, plain = OTHERS[nth % len(OTHERS)], nth < len(OTHERS)
         if plain:
             found[name] = Look(label, base.colour, base.marker)
             continue
@@ -180,8 +192,8 @@ def vector_label(vector: Sequence[float]) -> str:
     return "/".join(f"{x:.2f}".rstrip("0").rstrip(".").replace("0.", ".", 1) for x in vector)
 
 
-def axis_label(objective: str, *, narrow: bool = False) -> str:
-    return f"{objective}{chr(10) if narrow else ' '}(normalised reward)"
+def axis_label(metrics: Mapping[str, Any], objective: str, *, narrow: bool = False) -> str:
+    return f"{objective}{chr(10) if narrow else ' '}({unit(metrics)})"
 
 
 def new_figure(width: float, height: float) -> Figure:

@@ -17,6 +17,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from moa.reporting import rewards
 from moa.reporting.figures import footnotes, style
 from moa.reporting.figures.shown import has_front, share
 
@@ -45,7 +46,7 @@ def draw(metrics: Mapping[str, Any], curves: pd.DataFrame, *, width: float = sty
         axes = figure.add_subplot(grid[i // columns, i % columns])
         axes.set_title(titles[column])
         if column not in LOSSES and i % columns == 0:
-            axes.set_ylabel("normalised reward")
+            axes.set_ylabel(rewards.unit(metrics))
         for nth, (name, look) in enumerate(looks.items()):
             for (run, rounds), table in series.items():
                 if run == name:

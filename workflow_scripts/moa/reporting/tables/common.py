@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from moa.reporting import betas
+from moa.reporting import betas, rewards
 
 HEADLINE = {"hv": "HV", "mip": "MIP", "crd": "CRD"}
 TITLES = {"hv": "HV ↑", "mip": "MIP ↑", "crd": "CRD ↓"}  # the arrow says which way is better
@@ -87,6 +87,16 @@ def marked_label(run: Mapping[str, Any]) -> str:
     return run["label"] + (" (!)" if run["warnings"] else "")
 
 
+def number(value: float | None, form: str) -> str:
+    """A number in a form, or a dash where nothing tells it."""
+    return DASH if value is None else f"{value:{form}}"
+
+
+def mean_of(value: Mapping[str, Any] | None) -> float | None:
+    """The mean of a number over seeds; None where nothing tells it."""
+    return value["mean"] if value else None
+
+
 def estimate(value: Mapping[str, Any], *, mean: str = "mean", form: str = "z.2f") -> str:
     """mean [low, high] ± standard deviation over seeds (left out for one seed)."""
     low, high, number = (f"{value[key]:{form}}" for key in ("low", "high", mean))
@@ -101,22 +111,22 @@ def sample_note(metrics: Mapping[str, Any]) -> str:
         metrics["by"] == "judges"
     )
     return (
-        f"{judges}Rewards are normalised by the mean and standard deviation of the offline responses; "
-        f"{len(metrics['vectors'])} vectors, {metrics['prompts']} test prompts, "
-        f"{'/'.join(map(str, seeds))} seed(s). {betas.sentence(metrics)}"
+        f"{judges}{rewards.sentence(metrics)} {len(metrics['vectors'])} vectors, {metrics['prompts']} test "
+        f"prompts, {'/'.join(map(str, seeds))} seed(s). {betas.sentence(metrics)}"
     ).strip()
 
 
 def hypervolume_unit(metrics: Mapping[str, Any]) -> str:
     """The unit of a hypervolume, as a note names it."""
-    return f"normalised reward^{len(metrics['objectives'])}"
+    return f"{rewards.unit(metrics)}^{len(metrics['objectives'])}"
 
 
 def units_note(metrics: Mapping[str, Any]) -> str:
     """The units of the three headline metrics, and the reference point of HV."""
+    unit = rewards.unit(metrics)
     return (
-        f"HV in {hypervolume_unit(metrics)} above reference {metrics['reference'][0]:g}, MIP in "
-        f"normalised reward, CRD in normalised reward^{2 * len(metrics['objectives'])}."
+        f"HV in {hypervolume_unit(metrics)} above reference {metrics['reference'][0]:g}, MIP in {unit}, "
+        f"CRD in {unit}^{2 * len(metrics['objectives'])}."
     )
 
 

@@ -90,13 +90,13 @@ def table(metrics: Mapping[str, Any], paper: Mapping[str, Any]) -> Table:
                 TITLES[record["metric"]],
                 estimate(row, mean="difference", form="+z.3f"),
                 f"{record['seeds_in_favour']} of {record['seeds']}",
-                _order(row["paper_run"], row["paper_against"]),
-                row["agrees"] or DASH,
             ]
         )
-    header = ["Runs", "Metric", "Difference", "Seeds in favour", "paper", "Agrees"]
+        if paper:
+            rows[-1] += [_order(row["paper_run"], row["paper_against"]), row["agrees"] or DASH]
+    header = ["Runs", "Metric", "Difference", "Seeds in favour", *["paper", "Agrees"] * bool(paper)]
     return Table(
-        title(metrics, "paired differences"), header, rows, _notes(metrics), text_columns=2
+        title(metrics, "paired differences"), header, rows, _notes(metrics, paper), text_columns=2
     )
 
 
@@ -106,16 +106,22 @@ def _order(run: float | None, against: float | None) -> str:
     return f"{run:.2f} {'>' if run > against else '<' if run < against else '='} {against:.2f}"
 
 
-def _notes(metrics: Mapping[str, Any]) -> list[str]:
+def _notes(metrics: Mapping[str, Any], paper: Mapping[str, Any]) -> list[str]:
+    start = ", and policies of one seed start from the same SFT policy" * bool(
+        metrics["sft_response"]
+    )
+    quoted_note = (
+        "paper: its numbers of the two methods, from 7-8B models and other oracles. Agrees: yes if "
+        "our interval excludes 0 on the paper's side, no if it excludes 0 on the other side, open "
+        "if it holds 0."
+    )
     return [
         f"{sample_note(metrics)} {units_note(metrics)}",
         "Difference: first run minus second, mean over seeds [95 % bootstrap interval over prompts] "
-        "± standard deviation over seeds. It is paired: one draw of prompts serves both runs, and "
-        "runs of one seed start from the same SFT policy. The interval says what other prompts "
-        "would change; what training again would change, only the seeds say. Seeds in favour: where "
-        "the first run is the better one (HV and MIP higher, CRD lower).",
-        "paper: its numbers of the two methods, from 7-8B models and other oracles. Agrees: yes if "
-        "our interval excludes 0 on the paper's side, no if it excludes 0 on the other side, open "
-        "if it holds 0. No correction is made for the number of comparisons.",
+        f"± standard deviation over seeds. It is paired: one draw of prompts serves both runs{start}. The "
+        "interval says what other prompts would change; what training again would change, only the seeds "
+        "say. Seeds in favour: where the first run is the better one (HV and MIP higher, CRD lower). No "
+        "correction is made for the number of comparisons.",
+        *[quoted_note] * bool(paper),
         *shared_notes(metrics),
     ]

@@ -15,6 +15,8 @@ from moa.reporting.tables.common import (
     conditioned_runs,
     estimate,
     marked_label,
+    mean_of,
+    number,
     quoted,
     sample_note,
     shared_notes,
@@ -51,11 +53,11 @@ def frame(metrics: Mapping[str, Any], paper: Mapping[str, Any]) -> pd.DataFrame:
             row[f"{key}_paper"] = quoted(paper, name, run, key)
         for objective, control in run["control"].items():
             row[f"control_{objective}"] = control["mean"]
-        row["decodability_nats"] = run["decodability"]["mean"]
-        row["kl_nats"] = run["kl"]["mean"]
-        row["kl_nats_per_token"] = run["kl_per_token"]["mean"]
+        row["decodability_nats"] = mean_of(run["decodability"])
+        row["kl_nats"] = mean_of(run["kl"])
+        row["kl_nats_per_token"] = mean_of(run["kl_per_token"])
         if matched := metrics["matched_kl"]:
-            row["hv_at_matched_kl"] = (matched["hv"].get(name) or {}).get("mean")
+            row["hv_at_matched_kl"] = mean_of(matched["hv"].get(name))
         if gap := metrics.get("gaps", {}).get(name):
             for key in HEADLINE:
                 row |= {f"gap_{key}{end}": gap[key][of] for end, of in GAP.items()}
@@ -73,7 +75,7 @@ def table(metrics: Mapping[str, Any], paper: Mapping[str, Any]) -> Table:
     optimum = metrics["optimum"] or {}
     header = ["Method"]
     for key in HEADLINE:
-        header += [TITLES[key], *["% of optimum"] * (key in optimum), "paper"]
+        header += [TITLES[key], *["% of optimum"] * (key in optimum), *["paper"] * bool(paper)]
     rows = []
     further = ["HV at matched KL"] * bool(metrics["matched_kl"])
     further += [f"Gap in {HEADLINE[key]}" for key in GAPS] * ("gaps" in metrics)
@@ -82,23 +84,24 @@ def table(metrics: Mapping[str, Any], paper: Mapping[str, Any]) -> Table:
         for key in HEADLINE:
             row.append(estimate(run[key]))
             if key in optimum:
-                percent = _percent(run[key]["mean"], optimum[key])
-                row.append(DASH if percent is None else f"{percent:.1f}")
-            number = quoted(paper, name, run, key)
-            row.append(DASH if number is None else f"{number:.2f}")
+                row.append(number(_percent(run[key]["mean"], optimum[key]), ".1f"))
+            row += [number(quoted(paper, name, run, key), ".2f")] * bool(paper)
         if matched := metrics["matched_kl"]:
-            there = matched["hv"].get(name)
-            row.append(f"{there['mean']:.2f}" if there else DASH)
+            row.append(number(mean_of(matched["hv"].get(name)), ".2f"))
         if gap := metrics.get("gaps", {}).get(name):
             row += [estimate({**gap[key], "seed_std": None}, form="+z.2f") for key in GAPS]
         health = run["health"]
         row.append(" / ".join(f"{c['mean']:z.2f}" for c in run["control"].values()))
-        row.append(f"{run['decodability']['mean']:.2f}")
-        row.append(f"{run['kl']['mean']:z.2f} / {run['kl_per_token']['mean']:z.3f}")
-        row.append(f"{health['tokens']:.1f}")
-        row.append(f"{100 * health['finished']:.0f} / {100 * health['distinct']:.0f}")
+        row.append(number(mean_of(run["decodability"]), ".2f"))
+        row.append(
+            f"{number(mean_of(run['kl']), 'z.2f')} / {number(mean_of(run['kl_per_token']), 'z.3f')}"
+        )
+        row.append(number(health["tokens"], ".1f"))
+        row.append(
+            f"{number(health['finished'], '.0%').rstrip('%')} / {100 * health['distinct']:.0f}"
+        )
         rows.append(row)
-    return Table(title(metrics), [*header, *further, *BESIDE], rows, _notes(metrics))
+    return Table(title(metrics), [*header, *further, *BESIDE], rows, _notes(metrics, paper))
 
 
 def _percent(value: float, optimum: float) -> float | None:
@@ -106,17 +109,27 @@ def _percent(value: float, optimum: float) -> float | None:
     return 100 * value / optimum if optimum > 0 else None
 
 
-def _notes(metrics: Mapping[str, Any]) -> list[str]:
+def _notes(metrics: Mapping[str, Any], paper: Mapping[str, Any]) -> list[str]:
     notes = [
         f"{sample_note(metrics)} {units_note(metrics)} Mean over seeds [95 % bootstrap interval over "
         "prompts, centred on the estimate] ± standard deviation over seeds. Control: Spearman "
         "correlation of weight and mean reward, per objective "
         f"({', '.join(metrics['objectives'])}). Decodability: lower bound of I(Y;W|X) in nats. "
         "KL: mean log-ratio of the sampled responses to the SFT policy under the same w. Tokens: of a mean "
-        "response; finished: those that the policy ended itself; distinct: different texts among all. "
-        f"SFT responses: {metrics['sft_response']}. The paper's numbers come from "
-        "7-8B models and other oracles: they show its ordering, not a target.",
+        "response; finished: those that the policy ended itself; distinct: different texts among all.",
     ]
+    if metrics["sft_response"]:
+        notes[0] += f" SFT responses: {metrics['sft_response']}."
+    if paper:
+        notes[0] += (
+            " The paper's numbers come from 7-8B models and other oracles: they show its ordering, not a "
+            "target."
+        )
+    if any(run["kl"] is None for run in conditioned_runs(metrics).values()):
+        notes.append(
+            f"{DASH}: of responses out of a file nothing tells how probable they are, how many tokens they "
+            "have, and whether they were finished."
+        )
     if matched := metrics["matched_kl"]:
         one, other = (metrics["runs"][name]["label"] for name in matched["between"])
         notes.append(

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from moa.tools.estimates.cards import PAPERS, Card, card_of
 from moa.tools.estimates.jobs import ALL_TRAIN, BYTES, CONDITION_TOKENS, MERGED, GpuJob
-from moa.tools.estimates.memory import ROUND
+from moa.tools.estimates.memory import ANSWERED, ROUND
 from moa.tools.estimates.tensors import Policy, rows_decoded
 
 HOUR = 3600
@@ -25,17 +26,16 @@ Parts = dict[str, float]  # what -> seconds on one GPU
 class Assumptions:
     """What no config says. prompt_tokens: mean, with the weights; response_tokens: mean.
 
-    flops: an A100's bfloat16 peak per second, of which passes over whole sequences reach `utilisation`.
-    bandwidth: an A100-40GB's bytes per second, of which a decoding step reaches `decoding`, and
-    `decoding_adapted` with adapters that are not merged. These three shares are what an H200 reached of its
-    own peaks (docs/performance.md). copying: bytes per second from pinned host memory (PCIe 4.0 x16).
+    card: passes over whole sequences reach `utilisation` of its peak in bfloat16, a decoding step
+    `decoding` of its bandwidth, or `decoding_adapted` with adapters that are not merged. These three shares
+    are what an H200 reached of its own peaks (docs/performance.md). copying: bytes per second from pinned
+    host memory (PCIe 4.0 x16).
     """
 
     prompt_tokens: float = 150
     response_tokens: float = 100
-    flops: float = 312e12
+    card: Card = field(default_factory=lambda: card_of(PAPERS))
     utilisation: float = 0.39
-    bandwidth: float = 1555e9
     decoding: float = 0.35
     decoding_adapted: float = 0.25
     copying: float = 20e9
@@ -46,12 +46,13 @@ class Assumptions:
             f"{self.response_tokens:g} in a mean response; one data row per prompt, "
             f"and {ALL_TRAIN} train prompts where n_train is null",
             f"training, scoring and reading prompts at {self.utilisation:.0%} of "
-            f"{self.flops / 1e12:g} TFLOP/s (A100, bfloat16)",
-            f"decoding at {self.decoding:.0%} of {self.bandwidth / 1e9:g} GB/s, with adapters that are not "
-            f"merged at {self.decoding_adapted:.0%}, in as many rows as mean prompts allow within "
+            f"{self.card.flops / 1e12:g} TFLOP/s ({self.card.name}, bfloat16)",
+            f"decoding at {self.decoding:.0%} of {self.card.bandwidth / 1e9:g} GB/s, with adapters that "
+            f"are not merged at {self.decoding_adapted:.0%}, in as many rows as mean prompts allow within "
             "cache_gib; what is asked for in one go takes max_new_tokens steps at least, since its longest "
             "response decides",
-            "shares of peaks as an H200 reached them (docs/performance.md); no A100 measured any",
+            "shares of peaks as an H200 reached them (docs/performance.md); no "
+            f"{self.card.name} measured any",
             "RiC keeps 1 - quantile^objectives of samples and offline responses, as if objectives were "
             "independent",
             "a job holds its oracles' GPU (second_gpu) all the time; offloaded oracles come at "
@@ -118,7 +119,7 @@ class _Counter:
         weights = policy.weights + (policy.adapter if adapters else 0)
         read = weights + policy.kv_cache(rows * (self.p + self.r / 2))
         share = self.given.decoding_adapted if adapters else self.given.decoding
-        step = read / (self.given.bandwidth * share)
+        step = read / (self.given.card.bandwidth * share)
         steps = responses / together * max(new, together / rows * self.r)
         prompts = responses / samples
         return self.forward(prompts * self.p, prompts, adapters) + steps * step
@@ -136,7 +137,7 @@ class _Counter:
         )
 
     def _compute(self, flops: float) -> float:
-        return flops / (self.given.flops * self.given.utilisation)
+        return flops / (self.given.card.flops * self.given.utilisation)
 
 
 def _sft(c: _Counter) -> Parts:
@@ -224,12 +225,17 @@ def _score(c: _Counter) -> Parts:
 
 def _responses(generated: Mapping[str, Any], data: Mapping[str, Any]) -> int:
     """Responses under one vector. generated: what the job that samples is told."""
-    again = generated["repeats"]
+    again = generated.get("repeats", {"samples": 0, "prompts": 0})  # a file has none
     return data["n_test"] + again["samples"] * min(again["prompts"], data["n_test"])
 
 
 def _score_offline(c: _Counter) -> Parts:
     return {"scoring": c.scoring(2 * c.job.data["n_train"])}
+
+
+def _answers(c: _Counter) -> Parts:
+    n = 2 * c.job.data["n_train"]
+    return {"sampling": c.sampling(n, 2, 2 * ANSWERED, adapters=False)}
 
 
 _COSTS: dict[str, Callable[[_Counter], Parts]] = {
@@ -242,4 +248,5 @@ _COSTS: dict[str, Callable[[_Counter], Parts]] = {
     "reference": _reference,
     "score": _score,
     "oracle_stats": _score_offline,
+    "answers": _answers,
 }

@@ -40,7 +40,7 @@ class GpuJob:
     @property
     def users(self) -> list[str]:
         """What tells it from others of its kind."""
-        if self.stage == "oracle_stats":
+        if self.stage in ("oracle_stats", "answers"):
             return ["dataset"]
         if objective := self.params.get("objective"):
             return [objective]
@@ -70,11 +70,13 @@ class GpuJob:
         if STAGES[self.stage].trains:
             return self.params["lora"]
         trained = [a for a in self.entry.inputs.values() if "lora" in a.spec["params"]]
+        if not trained:  # the base itself is asked
+            return {"rank": 0, "dropout": 0, "target_modules": "all-linear"}
         return trained[-1].spec["params"]["lora"]
 
     @property
     def shape(self) -> Shape:
-        """Of the policy. Raises: ConfigError if it is not written down, or neither Llama nor Qwen3."""
+        """Of the policy. Raises: ConfigError if it is not written down, or of a family not in GATED."""
         base = self.entry.inputs["base"].spec["params"]["base"]
         shape = shape_of(base.get("model", base["kind"]))
         if shape.family not in GATED:
@@ -94,7 +96,8 @@ class GpuJob:
     def data(self) -> dict[str, Any]:
         """n_train (ALL_TRAIN where the config takes all there are), n_test."""
         source = self.entry.inputs.get("generate", self.entry)
-        data = source.inputs["data"].spec["params"]["data"]
+        read = source.inputs["data"]
+        data = read.inputs.get("data", read).spec["params"]["data"]  # those that the base answered
         return {**data, "n_train": data["n_train"] or ALL_TRAIN}
 
     @property

@@ -27,6 +27,7 @@ from moa.workflow.stages import STAGES
 
 GB = 1e9
 ROUND = 512  # prompts that RiC samples in one go: SHARD of moa.training.ric
+ANSWERED = 256  # prompts that the base answers in one go: PROMPTS of moa.models.answers
 # Assumed: about 1 GB for CUDA's context, kernels and cuBLAS's workspaces, and as much for what the caching
 # allocator loses to fragmentation as batches differ in width.
 OVERHEAD = 2 * GB
@@ -76,6 +77,9 @@ def _peaks(job: GpuJob) -> list[Peak]:
     if job.stage in ("score", "oracle_stats"):
         return [_peak(job, resident, {"scoring": scoring})]
     policy = Policy(job.shape, BYTES[job.settings["dtype"]], job.lora)
+    if job.stage == "answers":
+        moments = _sampling(job, policy, 2 * ANSWERED, 2, adapters=False)
+        return [_peak(job, {"weights": policy.weights}, moments)]
     if STAGES[job.stage].told == "generation":
         held = {"weights": policy.weights, **_experts(job, policy)}
         adapters = job.params.get("conditioning") == MERGED

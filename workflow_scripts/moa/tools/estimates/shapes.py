@@ -12,7 +12,11 @@ from moa.runtime.yaml_files import read_yaml
 from moa.workflow.config import CONFIG_FOLDER
 
 SHAPES = CONFIG_FOLDER / "published_shapes.yaml"
-GATED = ("llama", "qwen3")  # an MLP of three matrices, RMSNorm, no biases
+GATED = (
+    "llama",
+    "qwen2",
+    "qwen3",
+)  # an MLP of three matrices, RMSNorm; biases in Qwen2's attention only
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,7 @@ class Shape:
         return self.query + self.kv if self.family == "qwen3" else 0
 
     def linears(self) -> list[Linear]:
-        """The matrices of one layer of a Llama or Qwen3, which LoRA can adapt."""
+        """The matrices of one layer of a Llama, Qwen2 or Qwen3, which LoRA can adapt."""
         h, m = self.hidden, self.intermediate
         return [
             Linear("q_proj", "attention norm", h, self.query),
@@ -96,8 +100,9 @@ class Shape:
         """All parameters, as the model's own class counts them."""
         h, m = self.hidden, self.intermediate
         if self.family in GATED:
-            per_head = 2 * self.head_dim if self.family == "qwen3" else 0
-            other = self.vocabulary * h + self.layers * (2 * h + per_head) + h
+            attention = {"qwen2": self.query + 2 * self.kv, "qwen3": 2 * self.head_dim}
+            own = attention.get(self.family, 0)  # biases, or the norms of queries and keys
+            other = self.vocabulary * h + self.layers * (2 * h + own) + h
         else:
             biases = 4 * h + m + h  # attention's four, the MLP's two
             norms_outside = 2 * h  # GPT-2's last, DistilBERT's first

@@ -1,6 +1,6 @@
 """Bytes of what a forward or backward pass holds, tensor by tensor.
 
-Counted from the code that runs: transformers' Llama and Qwen3 with SDPA, PEFT's LoRA in float32, and
+Counted from the code that runs: transformers' Llama, Qwen2 and Qwen3 with SDPA, PEFT's LoRA in float32, and
 autocast where the weights are bfloat16. What a frozen matrix is multiplied with is not kept, since only
 its weight's gradient would need it. Tensors below a thousandth of the sum are left out.
 tests/tools/estimates/test_memory.py holds this to what an allocator measures.

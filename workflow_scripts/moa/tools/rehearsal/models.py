@@ -1,4 +1,4 @@
-"""The paper's models in their published forms, a few thousand random weights each, saved to a folder.
+"""The real runs' models in their published forms, a few thousand random weights each, saved to a folder.
 
 Same classes, names of weights, file formats and special tokens; only width, depth and vocabulary are small.
 Weights are drawn wider than usual, so that scores and next-token distributions differ from text to text.
@@ -21,6 +21,7 @@ from transformers import (
     LlamaConfig,
     LlamaModel,
     PretrainedConfig,
+    Qwen2Config,
     Qwen3Config,
 )
 
@@ -59,6 +60,19 @@ def save_qwen3_policy(folder: Path, tokenizer: Any, seed: int) -> None:
         num_key_value_heads=2,
         head_dim=16,
         **{**_special(tokenizer), "bos_token_id": tokenizer.eos_token_id, "pad_token_id": None},
+        **LLAMA,
+    )
+    _save_policy(config, folder, tokenizer, seed)
+
+
+def save_qwen2_policy(folder: Path, tokenizer: Any, seed: int) -> None:
+    """Qwen/Qwen2.5-1.5B-Instruct: biases in attention, one matrix for embedding and output, EOS no pad."""
+    config = Qwen2Config(
+        vocab_size=len(tokenizer) + SPARE,
+        max_position_embeddings=32768,
+        tie_word_embeddings=True,
+        num_key_value_heads=2,
+        **{**_special(tokenizer), "bos_token_id": tokenizer.pad_token_id, "pad_token_id": None},
         **LLAMA,
     )
     _save_policy(config, folder, tokenizer, seed)
@@ -139,6 +153,9 @@ def _save_policy(config: PretrainedConfig, folder: Path, tokenizer: Any, seed: i
     torch.manual_seed(seed)
     model = AutoModelForCausalLM.from_config(config)
     with torch.no_grad():
+        for name, bias in model.named_parameters():
+            if name.endswith(".bias"):  # which begin at nothing
+                bias.normal_(std=WIDE)
         # At random EOS would be rarer than a response is long: let it end some responses, early or late.
         model.lm_head.weight[tokenizer.eos_token_id] *= 3
     model.save_pretrained(folder, max_shard_size=SHARD)

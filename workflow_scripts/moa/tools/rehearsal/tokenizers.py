@@ -14,7 +14,7 @@ from transformers import DistilBertTokenizer, GPT2Tokenizer, LlamaTokenizer, Qwe
 
 VOCABULARY = 600
 FIM_PAD = "<|fim_pad|>"
-# Base models of Qwen have a template, too, which nothing here may apply.
+# Qwen's models have a template, base models too, which nothing here may apply.
 CHAT_TEMPLATE = "{% for m in messages %}<|im_start|>{{ m.content }}<|im_end|>{% endfor %}"
 
 
@@ -35,12 +35,16 @@ def gpt2_tokenizer(texts: list[str]) -> Any:
     return GPT2Tokenizer(vocab=vocab, merges=merges)
 
 
-def qwen_tokenizer(texts: list[str]) -> Any:
-    """Byte-level: no BOS, EOS and pad token are both `<|endoftext|>`, spare special tokens."""
+def qwen_tokenizer(texts: list[str], *, eos: str = "<|endoftext|>") -> Any:
+    """Byte-level: no BOS, pads with `<|endoftext|>`, spare special tokens.
+
+    eos: the same in base models, `<|im_end|>` in those that follow instructions.
+    """
     vocab, merges = _bpe(texts, pre_tokenizers.ByteLevel(add_prefix_space=False), ["<|endoftext|>"])
     tokenizer = Qwen2Tokenizer(vocab=vocab, merges=merges)
     spare = ["<|im_start|>", "<|im_end|>", FIM_PAD]
     tokenizer.add_special_tokens({"additional_special_tokens": spare})
+    tokenizer.eos_token = eos
     tokenizer.chat_template = CHAT_TEMPLATE
     return tokenizer
 

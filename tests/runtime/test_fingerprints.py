@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from moa.workflow.fingerprints import BLOCK, WHOLE, fingerprint
+from moa.runtime.fingerprints import BLOCK, WHOLE, fingerprint
 
 
 @pytest.fixture

@@ -1,7 +1,8 @@
 """What a local folder or file holds, as a short hash: it is to a local path what a commit is to the hub.
 
 Used when the workflow is parsed, so it must not read tens of gigabytes: of a large file only blocks
-spread evenly over it count, and its size. Other weights of the same shape differ in all of them.
+spread evenly over it count, and its size. Other weights of the same shape differ in all of them. A job that
+reads a person's own file compares: people edit these while a run is under way.
 """
 
 from __future__ import annotations
@@ -9,6 +10,9 @@ from __future__ import annotations
 import hashlib
 from functools import cache
 from pathlib import Path
+
+from moa.runtime.errors import JobError
+from moa.runtime.files import file_digest
 
 WHOLE = 16 * 2**20  # bytes; a file up to this size is read whole
 BLOCKS, BLOCK = 16, 2**16  # how many are read of a larger one, and the bytes of each
@@ -31,6 +35,34 @@ def fingerprint(path: Path) -> str | None:
             if p.is_file() and not any(part.startswith(".") for part in name.parts)
         )
     )
+
+
+def whole_digest(path: Path) -> str:
+    """sha256 of all of a file, in hex: of what a person may change a line of, blocks are not enough."""
+    stat = path.stat()
+    return _whole(path, stat.st_size, stat.st_mtime_ns)
+
+
+@cache
+def _whole(path: Path, size: int, mtime_ns: int) -> str:
+    return file_digest(path)
+
+
+def require_planned(path: Path, planned: str | None) -> None:
+    """Check that a file holds what it held when the run was planned. planned: its `whole_digest` then.
+
+    Raises: JobError if it does not, or is no longer there.
+    """
+    if not path.is_file():
+        raise JobError(
+            f"{path.absolute()}: there is no such file, which the config names and which is looked for "
+            "beside the config; put it back"
+        )
+    if planned is not None and whole_digest(path) != planned:
+        raise JobError(
+            f"{path.absolute()} has changed since this run was planned, and what is made of it would have "
+            "the key of the older one: run the same command again, which plans anew"
+        )
 
 
 def _digest(files: list[tuple[str, Path]]) -> str:
