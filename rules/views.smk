@@ -1,4 +1,4 @@
-# Figures, tables and explorers are asked for by a stable path, results/<config>/<task>/... . It is
+# Figures, tables, explorers and policies are asked for by a stable path, results/<config>/<task>/... . It is
 # the name of a target that needs the entry behind it, and no output of a job: what shows an older
 # entry would pass for made. Links are set when a run begins, and by the job that made an entry.
 
@@ -68,4 +68,4 @@ rule no_such_view:
         "results/{config}/{view}",
     wildcard_constraints:
         config="[^/]+(/[^/]+)?",  # a task's, or all tasks'
-        view=r"(figures|tables)/[^/]+|explorer\.html",
+        view=r"(figures|tables|policies)/[^/]+|explorer\.html",

@@ -138,7 +138,8 @@ def remove(garbage: list[Folder]) -> int:
     print(f"deleted: {total(deleted)}")
     if views := remove_views(CHECKOUT, {folder.label for folder in deleted}):
         print(
-            f"{views} figures, tables and explorers of results/ showed what was deleted, and are gone"
+            f"{views} figures, tables, explorers and policies of results/ showed what was deleted, "
+            "and are gone"
         )
     return int(len(deleted) < len(garbage))
 

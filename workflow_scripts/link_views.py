@@ -1,4 +1,4 @@
-"""Point stable paths (results/<config>/<task>/...) at the files of a store entry."""
+"""Point stable paths (results/<config>/<task>/...) at the files or folders of a store entry."""
 
 import argparse
 from pathlib import Path

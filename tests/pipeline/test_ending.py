@@ -18,7 +18,7 @@ SUMMARY = "results/tiny/safety/tables/summary.md"
 HEADLINE = "SFT (!)        2.00 ± 0.06   0.25 ± 0.06  1.00 ± 0.06"
 WARNING = "(!) SFT: w has no visible effect: mean control 0.10"
 CALLABLE = "rewards_of_mine:harmless"
-REPORTS = "13 of 13 figures, tables and explorers"
+REPORTS = "15 of 15 figures, tables, explorers and policies"
 BROKEN = "def harmless(prompts, responses):\n    raise KeyError('no such word')\n"
 
 
@@ -105,6 +105,6 @@ def test_a_failing_reward_ends_with_its_reason_its_log_and_what_is_whole(checkou
     assert f"Failed: {why}" in said and "Traceback" not in said
     assert f"    all it said: results/work/{job.key}/log.txt" in end
     whole = f"Whole, and kept: safety 2 of 2 runs {REPORTS} broken 0 of 2 runs 0 of"
-    assert whole in said and "explorers not mo_odpo/0, mi_epo/0" in said
+    assert whole in said and "policies not mo_odpo/0, mi_epo/0" in said
     assert "only what is missing is made" in said
     assert HEADLINE not in output

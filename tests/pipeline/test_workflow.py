@@ -54,6 +54,7 @@ def checkout(tmp_path_factory):
         "train_expert": 2,  # one per objective, shared by rlhf and rewarded_soups
         "train_ric": 1,
         "evaluate_block": 5,
+        "describe_policy": 5,
         "compute_metrics": 2,
         "draw_figure": 8,
         "write_tables": 6,
@@ -88,6 +89,9 @@ def test_figures_tables_and_entries_are_there(checkout):
     summary = (results / "tables" / "summary.md").read_text()
     assert "2.70" in summary  # the paper's own, quoted
     assert "Of 8 test prompts: this shows that the machinery works" in summary
+    told = json.loads((results / "policies" / "mi_epo-s0" / "policy.json").read_text())
+    assert (told["run"], told["seed"]) == ("mi_epo", 0)
+    assert len(list((results / "policies").iterdir())) == 5
     for folder in (checkout / "results" / "store").glob("*/*-*/"):
         names = {p.name for p in folder.iterdir()}
         assert {"spec.json", "log.txt", "manifest.json"} <= names, folder
@@ -200,6 +204,7 @@ def test_a_run_is_added_by_config_alone(checkout):
     assert jobs == {
         "train_online": 2,  # a soup of the same experts trains nothing
         "evaluate_block": 3,
+        "describe_policy": 3,
         "compute_metrics": 1,
         "draw_figure": 7,
         "write_tables": 5,
@@ -254,7 +259,7 @@ def test_renaming_a_run_makes_only_its_reports_anew(checkout):
     (checkout / "renamed.yaml").write_text(config.replace("{name: mi_epo,", "{name: ours,"))
     jobs, _ = snakemake(checkout, "--dry-run", config="renamed.yaml")
     reports = {"draw_figure": 7, "write_tables": 5, "write_explorer": 1}
-    assert jobs == {"compute_metrics": 1, **reports}
+    assert jobs == {"compute_metrics": 1, "describe_policy": 1, **reports}
     jobs, _ = snakemake(checkout, "--", TABLE, config="renamed.yaml")
     assert jobs == {"compute_metrics": 1, "write_tables": 1}
     assert snakemake(checkout)[0] == {}
@@ -369,7 +374,10 @@ def test_a_figure_of_older_style_stays_until_it_is_replaced_and_is_told(checkout
     changed = {path for path, target in links(folder).items() if target != before[path]}
     assert changed == {"pareto_fronts.pdf", "pareto_fronts.png"} and len(before) == 16
     assert (folder / "exploration.pdf").read_bytes().startswith(b"%PDF")
-    told = "8 figures, tables or explorers are in results/tiny of an older plan: safety/figures/"
+    told = (
+        "8 figures, tables, explorers or policies are in results/tiny of an older plan: "
+        "safety/figures/"
+    )
     assert told in output and told in status(checkout)
     assert snakemake(checkout, "--dry-run")[0] == {"draw_figure": 7, "write_explorer": 1}
     style.write_text(original)

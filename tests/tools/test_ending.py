@@ -122,8 +122,8 @@ def test_a_failure_names_the_job_why_its_log_the_runs_behind_it_and_what_is_whol
     said = " ".join(text.split())
     # The sweep's metrics need no expert.
     assert (
-        "safety 5 of 7 runs 2 of 15 figures, tables and explorers not rlhf/0, rewarded_soups/0"
-        in said
+        "safety 5 of 7 runs 5 of 20 figures, tables, explorers and policies not rlhf/0, "
+        "rewarded_soups/0" in said
     )
     assert "run the same command again" in said
 

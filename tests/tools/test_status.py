@@ -350,7 +350,7 @@ def test_from_another_folder_it_looks_in_the_checkouts_store_and_says_where(tmp_
         assert f"looked for in {store}" in said["tiny.yaml"]
         assert "older plan" not in said["tiny.yaml"]
         assert (
-            "15 figures, tables or explorers are in results/tiny of an older plan"
+            "15 figures, tables, explorers or policies are in results/tiny of an older plan"
             in said["seed.yaml"]
         )
 

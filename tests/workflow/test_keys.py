@@ -275,7 +275,7 @@ def test_the_explorers_sources_change_only_explorers(checkout, source):
 def test_another_seed_shares_nothing_that_depends_on_it(checkout):
     first, second = plan(checkout, seeds=[0]), plan(checkout, seeds=[1])
     assert changed_stages(first, second) == {
-        *("sft", "online", "expert", "ric", *STAGES["evaluate"].parts, "evaluate"),
+        *("sft", "online", "expert", "ric", "policy", *STAGES["evaluate"].parts, "evaluate"),
         *AFTER_TRAINING,
     }
 

@@ -70,6 +70,7 @@ def test_jobs_that_compute_on_a_cpu_ask_for_no_gpu(jobs):
     assert {rule for rule, _ in jobs} - asked == {
         "prepare_data",
         "build_base",
+        "describe_policy",
         "compute_metrics",
         "draw_figure",
         "write_tables",

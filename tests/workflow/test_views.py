@@ -58,13 +58,15 @@ def test_an_older_entry_is_shown_and_told_until_there_is_a_newer_one(store, root
     changed = {path for path, target in before.items() if os.readlink(root / path) != target}
     assert changed == {PARETO, PARETO.replace(".pdf", ".png")}
     older, left = outdated(new, root)
-    assert left == [] and len(older) == 14 and "safety/tables/summary" in older
+    assert len(older) == 14 and "safety/tables/summary" in older
     assert "safety/figures/pareto_fronts" not in older
-    (note,) = outdated_notes(new, root)
-    assert note.startswith(
-        "14 figures, tables or explorers are in results/tiny of an older plan: safety/figures/"
-    )
+    runs = ("mi_epo", "mo_odpo", "rewarded_soups", "ric", "rlhf")
+    assert left == [f"safety/policies/{run}-s0" for run in runs]  # another seed's is another path
+    note, apart = outdated_notes(new, root)
+    said = "figures, tables, explorers or policies are in results/tiny of an older plan"
+    assert note.startswith(f"14 {said}: safety/figures/")
     assert "and 8 more; `make run` makes" in note
+    assert apart.startswith(f"5 {said}, and not in this one at all: safety/policies/mi_epo-s0,")
 
 
 def test_what_the_plan_no_longer_has_is_told_apart(store, root):
@@ -79,9 +81,8 @@ def test_what_the_plan_no_longer_has_is_told_apart(store, root):
     sweep = ["safety/figures/beta_w_sweep", "safety/tables/beta_w_sweep"]
     assert outdated(new, root) == ([], sweep)
     (note,) = outdated_notes(new, root)
-    assert note.startswith(
-        "2 figures, tables or explorers are in results/tiny of an older plan, and not in this"
-    )
+    said = "figures, tables, explorers or policies are in results/tiny of an older plan"
+    assert note.startswith(f"2 {said}, and not in this")
     assert ", ".join(sweep) in note
 
 
@@ -106,6 +107,34 @@ def test_views_of_deleted_entries_can_be_removed_and_no_others(store, root):
     assert remove_views(root, {plan.views[path][0].rel for path in (PARETO, EXPLORER)}) == 3
     assert {path for path in shown(root) if "/tables/" not in path} == set()
     assert (root / SUMMARY).exists() and mine.exists()
+
+
+def test_a_policy_is_shown_as_the_folder_of_its_entry(store, root):
+    plan, path = tiny_plan(store), "results/tiny/safety/policies/mi_epo-s0"
+    entry, name = plan.views[path]
+    assert (entry.stage, name) == ("policy", "mi_epo-s0")
+    publish(store, [e for e in plan.entries.values() if e.stage != "policy"])
+    publish(store, [entry], {f"{name}/policy.json": "made"})
+    show_views(plan, store, root)
+    assert (root / path / "policy.json").read_text() == "made"
+    assert os.readlink(root / path) == f"../../../store/{entry.rel}/{name}"
+    assert outdated(plan, root) == ([], [])
+    assert remove_views(root, {entry.rel}) == 1 and not (root / path).is_symlink()
+
+
+def test_what_a_policy_is_made_of_is_what_it_is_asked_with_and_no_response(store):
+    plan = tiny_plan(store)
+    made_of = {
+        name.removesuffix("-s0"): sorted(e.inputs)
+        for path, (e, name) in plan.views.items()
+        if "/policies/" in path
+    }
+    start = ["base", "data", "oracle_stats", "sft"]
+    experts = ["expert/harmlessness", "expert/helpfulness"]
+    assert made_of == {
+        **dict.fromkeys(("rlhf", "rewarded_soups"), sorted([*start, *experts])),
+        **dict.fromkeys(("ric", "mo_odpo", "mi_epo"), sorted([*start, "policy"])),
+    }
 
 
 def test_a_link_that_is_right_already_is_left_as_it_is(store, root):

@@ -172,7 +172,9 @@ def _whole(
         shown = {e.rel: e for path in asked if f"/{task}/" in path for e in plan.views[path][:1]}
         made = sum(map(status.is_done, shown.values()))
         runs = f"{len(whole)} of {len(ends)} runs"
-        rows.append((f"  {task}", runs, f"{made} of {len(shown)} figures, tables and explorers"))
+        rows.append(
+            (f"  {task}", runs, f"{made} of {len(shown)} figures, tables, explorers and policies")
+        )
     lines = []
     for line, names in zip(table(("", "", ""), rows).splitlines()[1:], lost, strict=True):
         lines += [line, *(_wrapped("    not ", listed(names, NAMED)) if names else ())]

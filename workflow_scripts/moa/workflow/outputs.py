@@ -40,7 +40,7 @@ RESULTS = ("score/", "judge/", "likelihoods/", "reference/")
 ROLES = {"scores": "score/", "curves": "trained/", "explored": "trained/"}
 
 Made = dict[str, dict[str, Entry]]  # run -> role -> its entries
-Views = dict[str, tuple[Entry, str]]  # stable path -> an entry, and the file in it
+Views = dict[str, tuple[Entry, str]]  # stable path -> an entry, and the file or folder in it
 
 
 def outputs(

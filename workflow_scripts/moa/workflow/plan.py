@@ -21,13 +21,14 @@ from moa.workflow.inherit import read_config
 from moa.workflow.jobs import Jobs
 from moa.workflow.keys import library_versions
 from moa.workflow.outputs import FRONT, Made, Views, outputs, pooled_table
+from moa.workflow.policies import policy_views
 from moa.workflow.sources import pin, repositories
 
 CHECKOUT = Path(__file__).resolve().parents[3]  # where Snakemake is run
 
 
 class Plan:
-    """entries: by folder, relative to the store. views: stable path -> an entry and a file in it.
+    """entries: by folder, relative to the store. views: stable path -> an entry and what it shows of it.
     repositories: what the config takes from the hub. shared, judges: task -> role -> what its runs start
     from, and what its judges need.
 
@@ -56,6 +57,7 @@ class Plan:
             shared = self.shared[task.name] = shared_entries(catalogue, task)
             judges = self.judges[task.name] = judge_entries(catalogue, task, shared)
             made: Made = {}
+            policies: Views = {}
             for seed in config.seeds:
                 start = {**shared, "sft": sft_policy(catalogue, task, seed, shared)}
                 for run in [*task.runs, *task.sweep]:
@@ -63,9 +65,12 @@ class Plan:
                     made.setdefault(run.name, {}).update(roles)
                     ends = [e for role, e in roles.items() if role.startswith("evaluate/")]
                     self.ends[task.name, run.name, seed] = ends
+                # Those of a sweep are there to be compared.
+                for run in (run for run in task.runs if run.method.has_policy):
+                    policies |= policy_views(catalogue, config.name, task, run, seed, start)
             self._check_distinct(task, config.seeds[0])
             metrics[task.name], files = outputs(catalogue, config.name, task, made, shared, judges)
-            self.views |= files
+            self.views |= files | policies
         self.views |= pooled_table(catalogue, config.name, metrics)
         self.entries: dict[str, Entry] = catalogue.entries
         self.jobs = Jobs(self.entries.values())

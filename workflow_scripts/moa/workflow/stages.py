@@ -70,6 +70,7 @@ STAGES: dict[str, Stage] = {
         gpu=True,
         parts=("generate", "likelihoods", "reference", "score"),
     ),
+    "policy": Stage("describe_policy", "policy", remade=True),
     "metrics": Stage("compute_metrics", "metrics", ("pymoo", "numpy", "scipy"), remade=True),
     "figure": Stage("draw_figure", "figure", ("matplotlib", "seaborn"), remade=True),
     "table": Stage("write_tables", "table", remade=True),

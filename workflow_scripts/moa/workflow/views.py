@@ -1,5 +1,5 @@
-"""Views: stable paths, results/<config>/<task>/figures|tables/... and explorer.html, that are links into
-the store.
+"""Views: stable paths, results/<config>/<task>/figures|tables|policies/... and explorer.html, that are
+links into the store.
 
 The store alone decides what has to be made. Links only show it to people: `ls -l` on a figure names the
 entry that it came from. One whose entry is not made yet shows an older one, and is said to.
@@ -33,7 +33,7 @@ def show_views(plan: Plan, store: Path, root: Path) -> None:
 
 
 def link_view(link: Path, target: Path) -> None:
-    """Point one stable path at a file of the store (relative, so that both can be moved together)."""
+    """Point one stable path at what the store has (relative, so that both can be moved together)."""
     relative = os.path.relpath(target, link.parent)
     if link.is_symlink() and os.readlink(link) == relative:
         return
@@ -52,8 +52,8 @@ def remove_views(root: Path, entries: Collection[str]) -> int:
 
 
 def outdated(plan: Plan, root: Path) -> tuple[list[str], list[str]]:
-    """<task>/figures|tables/<name>, <task>/explorer of what is shown below `root` and is of an older plan:
-    what this plan makes anew, and what it does not have at all.
+    """<task>/figures|tables|policies/<name>, <task>/explorer of what is shown below `root` and is of an
+    older plan: what this plan makes anew, and what it does not have at all.
     """
     folder = root / "results" / plan.config.name
     planned = {path: f"{entry.rel}/{file}" for path, (entry, file) in plan.views.items()}
@@ -86,7 +86,7 @@ def outdated_notes(plan: Plan, root: Path) -> list[str]:
 
 
 def _links(root: Path, config: str) -> Iterator[Path]:
-    for kind in ("figures/*", "tables/*", "explorer.html"):
+    for kind in ("figures/*", "tables/*", "policies/*", "explorer.html"):
         for files in (f"*/{kind}", kind):  # of a task, and of all
             yield from sorted(p for p in root.glob(f"results/{config}/{files}") if p.is_symlink())
 
@@ -99,9 +99,9 @@ def _shown(link: Path) -> str:
 def _counted(names: list[str]) -> str:
     one = len(names) == 1
     return (
-        "1 figure, table or explorer is"
+        "1 figure, table, explorer or policy is"
         if one
-        else f"{len(names)} figures, tables or explorers are"
+        else f"{len(names)} figures, tables, explorers or policies are"
     )
 
 

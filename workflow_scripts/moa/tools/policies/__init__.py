@@ -1,0 +1,1 @@
+"""Asking a trained policy: which one, under which preference, and what it says."""
