@@ -8,8 +8,6 @@ import json
 import os
 import re
 import shutil
-import subprocess
-import sys
 
 import pandas as pd
 import pytest
@@ -17,7 +15,7 @@ import yaml
 
 from moa.workflow.config import resolve
 from moa.workflow.plan import Plan
-from support.checkouts import add_oracle_kind, copy_repo, snakemake
+from support.checkouts import add_oracle_kind, copy_repo, links, snakemake, status
 from support.explorer_blocks import read_block, read_json, read_texts
 from support.reports import read_reports
 from support.said import check_said
@@ -399,15 +397,3 @@ def explorer_blocks(checkout):
     """name -> data of the page."""
     text = (checkout / EXPLORER).read_text()
     return dict(re.findall(r'<script type="\S+" id="([\w-]+)">(.*?)<', text))
-
-
-def links(folder):
-    """name -> what it leads to."""
-    return {path.name: os.readlink(path) for path in folder.iterdir()}
-
-
-def status(checkout):
-    """What `make status` says, from another folder."""
-    script = checkout / "workflow_scripts" / "show_status.py"
-    command = [sys.executable, str(script), "--configfile", str(checkout / "tiny.yaml")]
-    return subprocess.run(command, cwd="/", check=True, capture_output=True, text=True).stdout

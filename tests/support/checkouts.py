@@ -87,3 +87,15 @@ def edited(path, old, new):
     text = path.read_text()
     assert old in text, f"{old!r} is no longer in {path}"
     path.write_text(text.replace(old, new))
+
+
+def links(folder):
+    """name -> what it leads to."""
+    return {path.name: os.readlink(path) for path in folder.iterdir()}
+
+
+def status(checkout):
+    """What `make status` says, from another folder."""
+    script = checkout / "workflow_scripts" / "show_status.py"
+    command = [sys.executable, str(script), "--configfile", str(checkout / "tiny.yaml")]
+    return subprocess.run(command, cwd="/", check=True, capture_output=True, text=True).stdout
