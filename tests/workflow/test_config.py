@@ -314,7 +314,7 @@ def test_a_study_shares_what_its_base_made():
 def test_the_given_configs_are_valid():
     for path in whole_configs(CONFIG):
         resolve(read_config(path))
-    assert len(whole_configs(CONFIG)) == 11
+    assert len(whole_configs(CONFIG)) == 13
 
 
 def test_the_papers_config_has_the_papers_values():
