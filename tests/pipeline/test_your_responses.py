@@ -87,7 +87,7 @@ def test_such_a_run_is_scored_and_compared_like_any_other(checkout: Path) -> Non
         "of others": 0,
     }
     (scored,) = (checkout / "results/store/score").glob("mine-safety-s0-*")
-    (own,) = (checkout / "results/store/score").glob("mi_epo-safety-s0-*")
+    (own,) = (checkout / "results/store/score").glob("mi_epo-*-s0-*")
     columns = ["seed", "vector", "prompt_id", "prompt", "w_helpfulness", "w_harmlessness"]
     given, sampled = (pd.read_parquet(f / "scores.parquet") for f in (scored, own))
     pd.testing.assert_frame_equal(given[columns], sampled[columns])
