@@ -161,7 +161,8 @@ def test_a_rehearsal_is_planned_whole(name, tmp_path):
     _, output = snakemake(tmp_path, "--dry-run", "--", "all", config=f"config/{name}.yaml")
     jobs = dict(re.findall(r"^(\w+) +(\d+)$", output, re.MULTILINE))
     stages = Counter(a.stage for a in Plan(config(name)).entries.values())
-    assert STAGES.keys() - stages.keys() == {"oracle"}
+    # No oracle is fitted, no response comes out of a file, and the data have responses.
+    assert STAGES.keys() - stages.keys() == {"oracle", "responses", "answers"}
     planned = {STAGES[s].script: n for s, n in stages.items() if s not in PARTS}
     total = sum(planned.values()) + 1
     assert {rule: int(n) for rule, n in jobs.items()} == {**planned, "all": 1, "total": total}

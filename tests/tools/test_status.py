@@ -322,8 +322,8 @@ def test_the_program_tells_what_is_left_where_similar_jobs_are_done(tmp_path, st
     assert "left:" not in show(tmp_path, tiny_config(store)).stdout
     said = show(tmp_path, tiny_config(store, seeds=[0, 1])).stdout
     # Of the new seed: SFT, two online, two experts, RiC, four blocks of four parts and a receipt, which
-    # takes as long here, and RLHF's of two; two metrics and the 15 that show them.
-    whole, chain = 60 * (1 + 5 + 4 * 5 + 3 + 2 + 15), 60 * (1 + 1 + 5 + 2)
+    # takes as long here, and RLHF's of two; five policies; two metrics and the 15 that show them.
+    whole, chain = 60 * (1 + 5 + 4 * 5 + 3 + 5 + 2 + 15), 60 * (1 + 1 + 5 + 2)
     assert (
         f"left: about {duration(whole)} of jobs one after the other, {duration(chain)} if" in said
     )
