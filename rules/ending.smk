@@ -39,16 +39,22 @@ def entries_of(jobs):
     return [PLAN.entries[f"{folder.parent.name}/{folder.name}"] for folder in folders]
 
 
+def at_once():
+    """How many jobs may run side by side; where GPUs are limited, they are what most jobs wait for."""
+    if "gpu" in workflow.global_resources:
+        return workflow.global_resources["gpu"].value
+    return workflow.cores if workflow.local_exec else workflow.nodes
+
+
 def going_on(durations):
-    local = workflow.local_exec
     return ending.going_on(
         Status(PLAN, time.time(), todo := entries_of(workflow.dag.needrun_jobs())),
         durations,
         todo,
         entries_of(workflow.scheduler.running),
         entries_of(workflow.scheduler.failed),
-        at_once=workflow.cores if local else workflow.global_resources.get("gpu", workflow.nodes),
-        queued=not local,
+        at_once=at_once(),
+        queued=not workflow.local_exec,
     )
 
 

@@ -46,6 +46,7 @@ def metrics():
             "task": "t",
             "objectives": ["a", "b"],
             "vectors": [[1, 0], [0, 1]],
+            "normalisation": {"of": "the offline responses"},
         },
         **{"prompts": 40, "reference": [-1, -1], "similarity": SIMILAR, "oracle_reports": {}},
         "runs": runs,

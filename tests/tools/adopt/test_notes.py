@@ -9,6 +9,7 @@ import pytest
 import draw_figure
 import write_tables
 from moa.reporting.figures import footnotes, style
+from moa.reporting.tables import files
 from moa.reporting.tables.common import Table, to_latex, to_markdown
 from moa.runtime.files import write_json
 from moa.runtime.provenance import adopted
@@ -51,7 +52,7 @@ def test_tables_say_it_in_a_note_and_only_then(plan, store, metrics, tmp_path, m
         frame=lambda *_: pd.DataFrame({"hv": [1]}),
         table=lambda *_: table,
     )
-    monkeypatch.setattr(write_tables, "import_module", lambda _: module)
+    monkeypatch.setattr(files, "import_module", lambda _: module)
     params = {"table": "summary", "name": "t", "paper": {}}
     note = f"Adopted without being made again: {len(adopted([metrics]))} entries"
     report(write_tables, params, metrics, tmp_path / "after")
