@@ -13,10 +13,9 @@ import shutil
 import sys
 import warnings
 from collections.abc import Callable
-from pathlib import Path
 
 from moa.runtime.errors import JobError
-from moa.tools.policies.described import Policy, find_policy
+from moa.tools.policies.described import Policy, find_policy, policy_parser
 from moa.tools.policies.preference import check_preferences
 
 CHANGE = "/w "  # a line that asks for another preference
@@ -35,15 +34,7 @@ def main() -> None:
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument(
-        "--policy",
-        type=Path,
-        required=True,
-        help="results/<config>/<task>/policies/<run>[-s<seed>]",
-    )
+    parser = policy_parser(__doc__)
     parser.add_argument(
         "--w",
         nargs="+",

@@ -7,26 +7,17 @@ one whole model; of merged experts it is for one preference, --w. Nothing is upl
 card as the hub reads it, and `hf upload <you>/<name> mine` is yours to run.
 """
 
-import argparse
 import os
 import sys
 import warnings
 from pathlib import Path
 
 from moa.runtime.errors import JobError
-from moa.tools.policies.described import find_policy
+from moa.tools.policies.described import find_policy, policy_parser
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument(
-        "--policy",
-        type=Path,
-        required=True,
-        help="results/<config>/<task>/policies/<run>[-s<seed>]",
-    )
+    parser = policy_parser(__doc__)
     parser.add_argument("--out", type=Path, required=True, help="the folder to make")
     parser.add_argument("--seed", type=int, help="where the path names none")
     parser.add_argument("--merged", action="store_true", help="one whole model, without adapters")

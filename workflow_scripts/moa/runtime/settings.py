@@ -60,19 +60,12 @@ Location = Annotated[Text, AfterValidator(_expanded)]  # a path, or the name of 
 Flag = Annotated[bool, Strict()]
 PINNED = "pinned in code"  # marks a path whose file the code refuses if it is another than it knows
 PinnedPath = Annotated[Location, PINNED]
-OwnRows = Annotated[
-    Text,
-    Field(pattern=r"\.jsonl(\.gz|\.xz)?$"),
-    AfterValidator(_expanded),
-    AfterValidator(from_here),
-    BESIDE,
-]
+_OWN = (AfterValidator(_expanded), AfterValidator(from_here), BESIDE)  # a user's own file
+OwnRows = Annotated[Text, Field(pattern=r"\.jsonl(\.gz|\.xz)?$"), *_OWN]
 OwnFunction = Annotated[
     Text,
     Field(pattern=r"^(.+\.py|[A-Za-z_]\w*(\.[A-Za-z_]\w*)*):[A-Za-z_]\w*$"),
-    AfterValidator(_expanded),
-    AfterValidator(from_here),
-    BESIDE,
+    *_OWN,
 ]
 Placement = Literal["same_gpu", "second_gpu", "cpu_offload"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import re
 from dataclasses import dataclass
@@ -49,6 +50,20 @@ class Policy:
     def trained(self) -> dict[str, Path]:
         """What its run trained after SFT, by role; empty if it did not."""
         return {r: f for r, f in self.inputs.items() if r == "policy" or r.startswith("expert/")}
+
+
+def policy_parser(description: str | None) -> argparse.ArgumentParser:
+    """The command line of a program that asks for a policy: `--policy`, to which it adds its own."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--policy",
+        type=Path,
+        required=True,
+        help="results/<config>/<task>/policies/<run>[-s<seed>]",
+    )
+    return parser
 
 
 def find_policy(path: Path, seed: int | None = None) -> Policy:
