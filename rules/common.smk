@@ -12,9 +12,8 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 from snakemake.settings.types import DeploymentMethod
 
-CHECKOUT = Path(workflow.snakefile).parents[
-    1
-]  # this file's: a workflow that takes this one has its own
+# This file's, not the main Snakefile's: a workflow that takes this one as a module has a checkout of its own.
+CHECKOUT = Path(workflow.snakefile).parents[1]
 SCRIPTS = CHECKOUT / "workflow_scripts"
 if not SCRIPTS.is_dir():
     raise WorkflowError(

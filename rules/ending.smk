@@ -35,8 +35,10 @@ class Voice(logging.Handler):
 
 
 def entries_of(jobs):
+    """Those that jobs make; others, such as `check`, make none."""
     folders = [Path(str(file)).parent for job in jobs for file in job.output]
-    return [PLAN.entries[f"{folder.parent.name}/{folder.name}"] for folder in folders]
+    made = [f"{folder.parent.name}/{folder.name}" for folder in folders]
+    return [PLAN.entries[rel] for rel in made if rel in PLAN.entries]
 
 
 def at_once():
