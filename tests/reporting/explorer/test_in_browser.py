@@ -290,3 +290,13 @@ def test_every_control_has_a_name_and_what_is_drawn_has_words(explore, k):
             )
             assert named and named.strip(), control
     assert page.locator("svg:not([role=img]):not([aria-hidden=true])").count() == 0
+
+
+@pytest.mark.parametrize("width", [1400, 1000, 360])
+def test_a_table_of_rewards_stays_in_its_card(explore, width):
+    page = explore(made_up(k=3), viewport={"width": width, "height": 800})
+    right = "node => node.getBoundingClientRect().right"
+    tables = page.locator("article table").all()
+    assert tables
+    for table in tables:
+        assert table.evaluate(right) < table.locator("xpath=ancestor::article").evaluate(right)

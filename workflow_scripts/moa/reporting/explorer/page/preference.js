@@ -45,6 +45,7 @@ function triangle() {
     const at = [event.clientX - box.left, event.clientY - box.top];
     const { place } = nearest(at, spots);
     inputs[place].focus();
+    inputs[place].checked = true; // at once, as a click on it does: views are drawn a frame later
     update({ w: place });
   };
   area.addEventListener("pointerdown", (event) => {
