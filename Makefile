@@ -50,7 +50,7 @@ $(VENV)/.ready-%: requirements-%.lock $(VENV)/.ready
 run: config-there setup ## CONFIG's pipeline, from data to figures, tables and explorers, or only TARGET and what it needs
 	$(BIN)/snakemake --profile profiles/local --cores $(CORES) --configfile $(call quote,$(CONFIG)) -- $(TARGET)
 
-demo: setup ## the smallest whole run, about two minutes after set-up: it shows the machinery, not the methods
+demo: setup ## the smallest whole run, under two minutes after set-up: it shows the machinery, not the methods
 	$(BIN)/snakemake --profile profiles/local --cores $(CORES) --configfile config/demo.yaml -- all
 
 check: config-there setup ## whether CONFIG's base, tokenizer, oracles and data work together, before anything is trained
