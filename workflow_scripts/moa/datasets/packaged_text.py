@@ -103,12 +103,15 @@ def _ordinary(archive: str, limits: Limits, dropped: Counter[str]) -> Iterator[d
             }
 
 
-def _with_refusals(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """A refusal beside the only response to a prompt: one that people labelled so, and that says nothing of
-    the prompt it was given to, being one short line.
-    """
+def refusals() -> list[str]:
+    """Refusals that people labelled so, of one short line: they say nothing of the prompt they answered."""
     labelled = {r.response.strip() for r in pyrit_ratings("refusal_scorer") if r.score == 1}
-    pool = sorted(text for text in labelled if len(text) <= ONE_LINE and "\n" not in text)
+    return sorted(text for text in labelled if len(text) <= ONE_LINE and "\n" not in text)
+
+
+def _with_refusals(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """A refusal beside the only response to a prompt."""
+    pool = refusals()
     return [
         record if record["rejected"] else record | {"rejected": pool[i % len(pool)]}
         for i, record in enumerate(records)
