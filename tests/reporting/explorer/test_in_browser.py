@@ -295,8 +295,33 @@ def test_every_control_has_a_name_and_what_is_drawn_has_words(explore, k):
 @pytest.mark.parametrize("width", [1400, 1000, 360])
 def test_a_table_of_rewards_stays_in_its_card(explore, width):
     page = explore(made_up(k=3), viewport={"width": width, "height": 800})
+    long = "node => { node.textContent = 'harmlessness_as_' + 'they_said_'.repeat(3); }"
+    page.locator("article th[scope=row]").first.evaluate(long)
     right = "node => node.getBoundingClientRect().right"
     tables = page.locator("article table").all()
     assert tables
     for table in tables:
         assert table.evaluate(right) < table.locator("xpath=ancestor::article").evaluate(right)
+
+
+@pytest.mark.parametrize(
+    ("link", "lacks"),
+    [
+        ("sort=change&of=rlhf", "measure on a method that follows w"),
+        ("sort=same&of=rlhf", "measure on a method that follows w"),
+        ("sort=disagree&shown=mi_epo", "show two methods"),
+        ("sort=best&shown=", "show a method"),
+    ],
+)
+def test_an_order_that_nothing_measures_has_no_numbers_and_says_what_it_lacks(explore, link, lacks):
+    page = explore(made_up(), f"#{link}")
+    assert page.locator("#prompts li .number").count() == 0
+    assert lacks in page.locator("#count").inner_text()
+    assert listed(page) == [f"prompt {i}" for i in range(6)]
+
+
+@pytest.mark.parametrize("name", ["constructor", "toString", "__proto__", "hasOwnProperty"])
+def test_a_link_names_nothing_that_every_object_has(explore, name):
+    page = explore(made_up(), f"#{name}=1")
+    assert f"This page has no {name}" in page.locator("#notice").inner_text()
+    assert texts(page, "sft")

@@ -19,7 +19,7 @@ const widest = (of) => Math.max(...objectives.map((k) => range(of(k))));
 // The largest difference between two shown methods in any objective, at the chosen w.
 function disagreement(prompt) {
   const runs = shownRuns().map((run) => [run, vectorOf(run).place]);
-  return runs.length < 2 ? 0 : widest((k) => runs.map(([run, v]) => value(run, v, prompt, k)));
+  return widest((k) => runs.map(([run, v]) => value(run, v, prompt, k)));
 }
 
 const measured = () => (state.of === null ? shownRuns() : [state.of]);
@@ -27,7 +27,6 @@ const measured = () => (state.of === null ? shownRuns() : [state.of]);
 // The largest difference between two w in any objective: the mean over methods that follow w.
 function change(prompt) {
   const runs = measured().filter((run) => about.runs[run].one_policy);
-  if (runs.length === 0) return 0;
   const own = (run) =>
     widest((k) => about.runs[run].vectors.map((_, v) => value(run, v, prompt, k)));
   return mean(runs.map(own));
@@ -57,9 +56,19 @@ export function found() {
   const words = plain(state.find).split(/\s+/).filter(Boolean);
   const [, measure, largest] = MEASURES[state.sort];
   const some = texts.flatMap((text, prompt) => (words.every((w) => text.includes(w)) ? [prompt] : []));
-  if (!measure || measured().length === 0) return some.map((prompt) => ({ prompt, number: null }));
+  if (!measure || lacking()) return some.map((prompt) => ({ prompt, number: null }));
   const numbered = some.map((prompt) => ({ prompt, number: measure(prompt) }));
   return numbered.sort((a, b) => (largest ? b.number - a.number : a.number - b.number));
+}
+
+// What the chosen order lacks to be one, or null.
+export function lacking() {
+  if (state.sort !== "data" && measured().length === 0) return "show a method";
+  if (state.sort === "disagree" && shownRuns().length < 2) return "show two methods";
+  if (["same", "change"].includes(state.sort) && !measured().some((run) => about.runs[run].one_policy)) {
+    return "measure on a method that follows w";
+  }
+  return null;
 }
 
 const plain = (text) => text.normalize("NFKC").toLowerCase();

@@ -2,7 +2,7 @@
 
 import { about } from "./data.js";
 import { byId, el, number, quoted } from "./dom.js";
-import { found, labels } from "./measures.js";
+import { found, labels, lacking } from "./measures.js";
 import { choice } from "./runs.js";
 import { state, update, view } from "./state.js";
 
@@ -17,8 +17,9 @@ function draw() {
     const measure = value === null ? null : el("span", { class: "number" }, number(value));
     return el("li", { id: `prompt-${prompt}`, role: "option" }, text, measure);
   }));
-  byId("count").textContent = rows.length === about.prompts.length
-    ? `(${rows.length})` : `(${rows.length} of ${about.prompts.length})`;
+  const some = rows.length === about.prompts.length ? "" : ` of ${about.prompts.length}`;
+  const lacks = lacking();
+  byId("count").textContent = `(${rows.length}${some}${lacks ? `; as in the data, for this order ${lacks}` : ""})`;
   mark();
 }
 

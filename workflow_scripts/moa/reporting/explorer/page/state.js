@@ -134,7 +134,7 @@ export function readHash() {
   say("");
   Object.assign(state, start());
   for (const [name, text] of new URLSearchParams(location.hash.slice(1))) {
-    const value = forms[name]?.read(text);
+    const value = Object.hasOwn(forms, name) ? forms[name].read(text) : undefined;
     if (value === undefined) say(`This page has no ${name} “${text}”, which the link names.`);
     else state[name] = value;
   }
