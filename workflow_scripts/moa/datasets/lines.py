@@ -28,9 +28,7 @@ SCORE = "score_"  # of a csv's columns
 SUM = 0.0101  # the paper's own (.33, .33, .33) sums to 0.99
 LARGEST = 1e30  # of scores: powers of larger ones are beyond float64, and so would be metrics
 SEEDS = 2**53  # whole numbers below it are the same as floats, as which a csv's seeds are read
-CELL = (
-    2**31 - 1
-)  # characters of a csv's cell: some responses have more than the module's own 131,072
+CELL = 2**31 - 1  # characters of a csv's cell; the module's own 131,072 are too few for some
 
 
 @dataclass(frozen=True)
