@@ -231,6 +231,15 @@ def test_what_is_too_little_for_metrics_is_refused(tmp_path: Path) -> None:
     assert "two objectives are called a" in refused(tmp_path, rows(2, 1), objectives=["a", "a"])
 
 
+def test_objectives_in_another_order_than_w_are_doubted(files: list[Path], tmp_path: Path) -> None:
+    told = results.doubts(compare(files[:1], OBJECTIVES[::-1], tmp_path / "out"))
+    assert told == [
+        "strong: the mean score falls as its weight grows (harmlessness, helpfulness): is OBJECTIVES "
+        "in the order of w?"
+    ]
+    assert not results.doubts(compare(files[:1], OBJECTIVES, tmp_path / "out"))
+
+
 def test_runs_have_names_of_their_own(files: list[Path], tmp_path: Path) -> None:
     (tmp_path / "more").mkdir()
     again = write(tmp_path / "more" / "strong.jsonl", rows(1, 1))

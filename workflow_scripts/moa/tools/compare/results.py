@@ -31,6 +31,7 @@ from moa.workflow.keys import constant
 from moa.workflow.methods import GIVEN
 from moa.workflow.outputs import EXPLORER, FIGURES
 
+FALLS = -0.3  # a control below it is hardly chance
 TABLES = ("summary", "comparisons", "references")  # those that ask for nothing but scores
 
 
@@ -136,6 +137,20 @@ def notes_of(metrics: dict[str, Any]) -> list[str]:
             "scores need a scale (SCALE); the table of references has HV above other points."
         )
     return notes
+
+
+def doubts(metrics: dict[str, Any]) -> list[str]:
+    """Runs that look as if OBJECTIVES were in another order than w: scores go by name, and w by place."""
+    falling = {
+        name: [objective for objective, of in run["control"].items() if of["mean"] < FALLS]
+        for name, run in metrics["runs"].items()
+    }
+    return [
+        f"{name}: the mean score falls as its weight grows ({', '.join(objectives)}): is OBJECTIVES in the "
+        "order of w?"
+        for name, objectives in falling.items()
+        if objectives
+    ]
 
 
 def _write(metrics: dict[str, Any], rows: pd.DataFrame, out: Path) -> None:
