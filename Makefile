@@ -82,8 +82,10 @@ adopt: config-there setup ## what CONFIG misses only for changed code or library
 		$(if $(filter undefined,$(origin WHY)),,--why $(call quote,$(value WHY)))
 
 compare: setup ## RESPONSES="a.jsonl b.jsonl" by their own scores of OBJECTIVES="..", into OUT; no training, no model
-	$(BIN)/python workflow_scripts/compare_responses.py $(RESPONSES) $(if $(OBJECTIVES),--objectives $(OBJECTIVES)) \
-		$(if $(OUT),--out $(call quote,$(OUT))) $(if $(SCALE),--scale $(call quote,$(SCALE)))
+	$(foreach name,RESPONSES OBJECTIVES OUT,$(if $(strip $($(name))),,$(error $(name)= is not set: make compare \
+		RESPONSES="a.jsonl b.jsonl" OBJECTIVES="helpfulness harmlessness" OUT=results/compare/mine)))
+	$(BIN)/python workflow_scripts/compare_responses.py $(RESPONSES) --objectives $(OBJECTIVES) \
+		--out $(call quote,$(OUT)) $(if $(SCALE),--scale $(call quote,$(SCALE)))
 
 gc: setup ## what the store holds that no config of config/ and no plan run on it refers to; DELETE=1 deletes it
 	$(BIN)/python workflow_scripts/collect_garbage.py $(if $(filter 1,$(DELETE)),--delete)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from moa.reporting.tables.common import HEADLINE, estimate
 from moa.runtime.errors import JobError
-from moa.tools.compare.results import compare, notes_of
+from moa.tools.compare.results import compare, doubts, notes_of
 from moa.tools.terminal import table
 
 
@@ -30,6 +30,8 @@ def main() -> None:
     for name, run in metrics["runs"].items():
         for warning in run["warnings"]:
             print(f"(!) {name}: {warning}")
+    for doubt in doubts(metrics):
+        print(f"(!) {doubt}")
     for note in notes_of(metrics)[1:]:
         print(note)
     print(f"{args.out}: tables/summary.md, figures/pareto_fronts.pdf, explorer.html and more")

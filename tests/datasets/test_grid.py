@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,15 @@ def test_another_spelling_of_a_prompt_is_told() -> None:
         told
         == "mine.jsonl, row 2: the prompt 'how ' is none of the task; 'How?' is: take its spelling"
     )
+
+
+@pytest.mark.parametrize(("form", "other"), [("NFC", "NFD"), ("NFD", "NFC")])
+def test_a_prompt_in_another_unicode_form_is_told_as_such(form: Any, other: Any) -> None:
+    ours, theirs = (unicodedata.normalize(f, "qu\u00e9") for f in (form, other))
+    with pytest.raises(JobError, match=f"'{ours}' is, which looks the same .* form {form}: write"):
+        placed(
+            lines(row2={"prompt": theirs}), OBJECTIVES, {**PROMPTS, ours: 1}, VECTORS, "the task"
+        )
 
 
 def test_what_is_there_twice_is_told_with_both_rows() -> None:

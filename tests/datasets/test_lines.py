@@ -97,6 +97,14 @@ def test_a_mark_of_byte_order_is_no_part_of_the_first_column(tmp_path: Path) -> 
             {"scores": {"helpfulness": float("inf"), "harmlessness": 2}},
             "is inf, not a finite number",
         ),
+        ({"scores": {**ROW["scores"], "harmlessness": 10**400}}, "not a finite number"),
+        (
+            {"scores": {**ROW["scores"], "harmlessness": -1e160}},
+            "the score of harmlessness is -1e+160: scores are from -1e+30 to 1e+30",
+        ),
+        ({"w": [10**400, 0]}, ", not 2 numbers"),
+        ({"seed": 10**400}, "not a whole number from 0"),
+        ({"seed": 1e300}, "seed is 1e+300, not a whole number from 0 to"),
         ({"seed": -1}, "seed is -1, not a whole number from 0"),
         ({"seed": 1.5}, "seed is 1.5, not a whole number"),
         ({"seed": "0"}, "seed is '0', not a whole number"),
@@ -170,6 +178,25 @@ def test_a_file_that_cannot_be_read_is_named(
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     told = refused(path)
     assert told.startswith(str(path)) and re.search(re.escape(message), told), told
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32-be"])
+@pytest.mark.parametrize("name", ["mine.jsonl", "mine.jsonl.gz", "mine.csv"])
+def test_another_unicode_encoding_is_named_as_what_it_is(
+    tmp_path: Path, name: str, encoding: str
+) -> None:
+    text = "prompt,w,response\nWhy?,1 0,So.\n" if name.endswith("csv") else json.dumps(ROW)
+    content = text.encode(encoding)
+    (tmp_path / name).write_bytes(gzip.compress(content) if name.endswith("gz") else content)
+    told = refused(tmp_path / name)
+    assert f"is in {encoding.upper()}, not UTF-8" in told
+    assert f"`iconv -f {encoding.upper()} -t UTF-8`" in told
+
+
+def test_a_response_of_a_csv_may_be_long(tmp_path: Path) -> None:
+    (tmp_path / "mine.csv").write_text(f"prompt,w,response\nWhy?,1 0,{'so ' * 100_000}\n")
+    found = read_lines(tmp_path / "mine.csv", OBJECTIVES, scores=False)
+    assert len(found.rows[0]["response"]) == 299_999
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:

@@ -169,12 +169,10 @@ def test_make_compare_makes_what_the_page_says(tmp_path: Path) -> None:
         assert {"tables/summary.md", "figures/pareto_fronts.pdf", "explorer.html"} <= listed
 
 
-def test_make_compare_says_what_it_lacks(tmp_path: Path) -> None:
-    shutil.copy(REPO / "Makefile", tmp_path)
-    shutil.copytree(REPO / "workflow_scripts", tmp_path / "workflow_scripts")
-    make = ["make", "-o", "setup", f"BIN={Path(sys.executable).parent}", "compare"]
-    done = subprocess.run(make, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert (
-        done.returncode
-        and "the following arguments are required: files, --objectives, --out" in done.stderr
-    )
+@pytest.mark.parametrize("absent", ["RESPONSES", "OBJECTIVES", "OUT"])
+def test_make_compare_says_what_it_lacks(absent: str) -> None:
+    given = {"RESPONSES": "a.jsonl", "OBJECTIVES": "a b", "OUT": "mine"} | {absent: ""}
+    make = ["make", "-o", "setup", "compare", *(f"{name}={value}" for name, value in given.items())]
+    done = subprocess.run(make, cwd=REPO, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert f'{absent}= is not set: make compare RESPONSES="a.jsonl b.jsonl"' in done.stderr

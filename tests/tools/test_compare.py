@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 
 from moa.reporting.figures import style
 from moa.runtime.errors import JobError
+from moa.tools.compare import results
 from moa.tools.compare.results import compare
 from moa.tools.compare.scale import read_scale
 from support.browser import Watched, chromium
@@ -134,7 +136,7 @@ def test_a_scale_normalises_and_is_stated(files: list[Path], tmp_path: Path) -> 
     own = {name: {"mean": 1, "std": 2} for name in OBJECTIVES}
     for name, said in {"scale": own, "stats": {"responses": 9, "objectives": own}}.items():
         path = tmp_path / f"{name}.json"
-        path.write_text(json.dumps(said))
+        path.write_text(json.dumps(said), encoding="utf-8-sig" if name == "stats" else "utf-8")
         assert (read_scale(path, OBJECTIVES).mean == 1).all()
     strong = compare(files, OBJECTIVES, tmp_path / "out", path)["runs"]["strong"]
     numbers = [strong[key]["mean"] for key in ("hv", "mip", "crd")]
@@ -153,6 +155,11 @@ def test_a_scale_normalises_and_is_stated(files: list[Path], tmp_path: Path) -> 
         {name: {"mean": 0} for name in OBJECTIVES},
         {name: {"mean": 0, "std": 0} for name in OBJECTIVES},
         {name: {"mean": "0", "std": 1} for name in OBJECTIVES},
+        {name: {"mean": True, "std": 1} for name in OBJECTIVES},
+        {name: {"mean": 10**400, "std": 1} for name in OBJECTIVES},
+        {name: {"mean": 0, "std": 1e-300} for name in OBJECTIVES},
+        {"objectives": []},
+        "[" * 100_000,
     ],
 )
 def test_a_scale_that_is_none_is_refused(files: list[Path], tmp_path: Path, scale: Any) -> None:
@@ -224,6 +231,15 @@ def test_what_is_too_little_for_metrics_is_refused(tmp_path: Path) -> None:
     assert "two objectives are called a" in refused(tmp_path, rows(2, 1), objectives=["a", "a"])
 
 
+def test_objectives_in_another_order_than_w_are_doubted(files: list[Path], tmp_path: Path) -> None:
+    told = results.doubts(compare(files[:1], OBJECTIVES[::-1], tmp_path / "out"))
+    assert told == [
+        "strong: the mean score falls as its weight grows (harmlessness, helpfulness): is OBJECTIVES "
+        "in the order of w?"
+    ]
+    assert not results.doubts(compare(files[:1], OBJECTIVES, tmp_path / "out"))
+
+
 def test_runs_have_names_of_their_own(files: list[Path], tmp_path: Path) -> None:
     (tmp_path / "more").mkdir()
     again = write(tmp_path / "more" / "strong.jsonl", rows(1, 1))
@@ -245,6 +261,88 @@ def test_nothing_is_written_through_the_links_of_a_config(
     with pytest.raises(JobError, match="shows results of the workflow: name another folder"):
         compare(files, OBJECTIVES, tables.parent)
     assert entry.read_text() == "published"
+
+
+def test_nothing_is_written_into_the_store_or_through_a_link(
+    files: list[Path], tmp_path: Path
+) -> None:
+    entry, link = tmp_path / "store/explorer/one", tmp_path / "policies/mine"
+    (entry / "page").mkdir(parents=True)
+    for name in ("spec.json", "manifest.json"):
+        (entry / name).write_text("{}")
+    link.parent.mkdir()
+    link.symlink_to(entry)
+    for out in (
+        *(entry, entry / "page", entry / "new/er", entry.parent, entry.parents[1]),
+        *(entry.parent / "mine", link, link / "mine", link.parent / "mine"),
+    ):
+        with pytest.raises(
+            JobError, match=f"^{out} lies in the workflow's store, by .*: name another"
+        ):
+            compare(files, OBJECTIVES, out)
+    (tmp_path / "own").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "own")
+    with pytest.raises(JobError, match=f"is a link: name the folder .* {tmp_path / 'own'}$"):
+        compare(files, OBJECTIVES, tmp_path / "link")
+    assert {path.name for path in entry.iterdir()} == {"page", "spec.json", "manifest.json"}
+
+
+def test_a_folder_that_cannot_be_written_is_refused(files: list[Path], tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for out in (tmp_path / "file/mine", Path("/proc/mine")):
+        with pytest.raises(
+            JobError, match=rf"^{out} cannot be written \(.*\): name another folder"
+        ):
+            compare(files, OBJECTIVES, out)
+    (tmp_path / "out/tables/summary.md").mkdir(parents=True)
+    with pytest.raises(JobError, match=r"summary\.md is a folder, where a file is to be written"):
+        compare(files, OBJECTIVES, tmp_path / "out")
+    assert contents(tmp_path / "out") == {}
+
+
+def contents(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_comparison_that_fails_leaves_the_earlier_one(
+    out: Path, files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(out, tmp_path / "out")
+    (tmp_path / "out/figures/of_mine.txt").write_text("mine")
+    before = contents(tmp_path / "out")
+    with monkeypatch.context() as broken, pytest.raises(ZeroDivisionError):
+        broken.setattr(results, "page", lambda _: 1 / 0)
+        compare(files[:1], OBJECTIVES, tmp_path / "out")
+    assert contents(tmp_path / "out") == before and len(list(tmp_path.iterdir())) == 1
+    compare(files[:1], OBJECTIVES, tmp_path / "out")
+    after = contents(tmp_path / "out")
+    assert after.keys() == before.keys()
+    same = {path.name for path in after if after[path] == before[path]}
+    assert same == {"of_mine.txt"}
+
+
+def test_scores_too_large_for_metrics_are_refused_with_their_file(tmp_path: Path) -> None:
+    whole = rows(2, 1)
+    large = [{**row, "scores": dict.fromkeys(OBJECTIVES, 1e160)} for row in whole[3:4]]
+    assert "run1.jsonl, row 4: the score of helpfulness is 1e+160" in refused(
+        tmp_path, whole, [*whole[:3], *large, *whole[4:]]
+    )
+    scale = tmp_path / "scale.json"
+    scale.write_text(json.dumps({name: {"mean": 0, "std": 1e-30} for name in OBJECTIVES}))
+    with pytest.raises(
+        JobError, match=r"run0\.jsonl, rows .*the score of helpfulness is beyond 1e\+30"
+    ):
+        compare([tmp_path / "run0.jsonl"], OBJECTIVES, tmp_path / "out", scale)
+    many = [f"o{k}" for k in range(6)]
+    rng = np.random.default_rng(0)
+    wide = [
+        {"prompt": f"p{i}", "w": w, "response": "y"}
+        | {"scores": dict(zip(many, rng.uniform(-1e30, 1e30, 6), strict=True))}
+        for w in np.eye(6).tolist()
+        for i in range(9)
+    ]
+    told = refused(tmp_path, wide, objectives=many)
+    assert "run0.jsonl: its scores are so large" in told
 
 
 def test_the_program_says_the_numbers_and_loads_no_model(files: list[Path], tmp_path: Path) -> None:

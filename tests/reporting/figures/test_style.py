@@ -17,13 +17,19 @@ def test_looks_are_fixed_distinct_and_blind_to_order() -> None:
     looks = style.looks(runs)
     assert looks["mi_epo"].colour == "#D55E00" and looks["mi_epo"].label == "mi_epo"
     for name in style.METHODS:
-        assert looks[name] == replace(style.METHODS[name], label=name) or name == "optimum"
+        assert looks[name] == replace(style.METHODS[name], label=name)
     run = {"method": "mo_odpo", "label": "MO-ODPO (scalarised)"}
     scalarised = style.looks({"mo_odpo_scalarised": run})["mo_odpo_scalarised"]
     assert scalarised == replace(style.METHODS["mo_odpo_scalarised"], label=run["label"])
     assert looks == style.looks(dict(reversed(runs.items())))
-    assert len({(look.colour, look.marker, str(look.linestyle)) for look in looks.values()}) == 14
+    assert len({(look.colour, look.marker, str(look.linestyle)) for look in looks.values()}) == 13
     assert looks["variant_0"].marker == looks["mi_epo"].marker
+
+
+def test_no_run_looks_like_the_optimum() -> None:
+    looks = style.looks({"optimum": {"method": "mi_epo"}, "mi_epo": {"method": "mi_epo"}})
+    assert list(looks) == ["mi_epo", "optimum"]
+    assert looks["optimum"].marker == looks["mi_epo"].marker and looks["optimum"].face == "white"
 
 
 def test_a_settled_layout_forgets_the_last_digits() -> None:

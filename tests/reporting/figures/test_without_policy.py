@@ -51,6 +51,27 @@ def test_runs_of_no_known_method_are_told_apart() -> None:
     assert len(found) == len(many)
 
 
+def test_a_run_of_no_known_method_has_a_look_of_its_own_whatever_its_name() -> None:
+    names = sorted(["optimum", "sft", "mi_epo", "mo_odpo_scalarised"])
+    looks = style.looks({name: {"method": "external", "label": name} for name in names})
+    assert [(name, look.colour, look.marker) for name, look in looks.items()] == [
+        (name, base.colour, base.marker) for name, base in zip(names, style.OTHERS, strict=False)
+    ]
+
+
+def test_a_footnote_says_which_of_many_runs_are_drawn() -> None:
+    many = [f"run{i}" for i in range(4)]
+    metrics, scores = results(
+        spreads=dict.fromkeys(many, 1.0), method=dict.fromkeys(many, "external")
+    )
+    told = " ".join(note(draw_from("reward_distributions", metrics, scores=scores)).split())
+    assert "Drawn: label of run0 and label of run1, the first of 4 runs." in told
+    told = " ".join(note(draw_from("reward_overlap", metrics, scores=scores)).split())
+    assert "Drawn: label of run0, the first of 4 runs." in told
+    metrics, scores = results()
+    assert "Drawn:" not in note(draw_from("reward_overlap", metrics, scores=scores))
+
+
 def test_rewards_that_are_taken_as_they_are_are_not_called_normalised() -> None:
     metrics = made_up(**GIVEN)
     metrics["normalisation"]["of"] = None

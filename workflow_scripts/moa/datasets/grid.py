@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -39,8 +40,9 @@ def placed(
     for row in lines.rows:
         if (prompt := row["prompt"]) not in prompts:
             near = spelled.get(normal(prompt))
-            hint = f"; {quoted(near)} is: take its spelling" if near else ""
-            faults.add(row["row"], f"the prompt {quoted(prompt)} is none of {whose}{hint}")
+            faults.add(
+                row["row"], f"the prompt {quoted(prompt)} is none of {whose}{_hint(prompt, near)}"
+            )
     listed = ", ".join(map(vector, asked[:NAMED])) + ", .." * (len(asked) > NAMED)
     for i in np.flatnonzero(rows["vector"] < 0):
         w = vector(rows[weights].to_numpy()[i])
@@ -60,6 +62,19 @@ def placed(
     rows["tokens"] = pd.array([pd.NA] * len(rows), dtype="Int64")
     rows["finished"] = pd.array([pd.NA] * len(rows), dtype="boolean")
     return rows.sort_values(place, kind="stable", ignore_index=True)
+
+
+def _hint(prompt: str, near: str | None) -> str:
+    """What a message says of a prompt that counts as the same."""
+    if near is None:
+        return ""
+    for form in ("NFC", "NFD"):
+        if unicodedata.normalize(form, prompt) == near:  # a screen shows both alike
+            return (
+                f"; {quoted(near)} is, which looks the same but is in Unicode's form {form}: write "
+                f"unicodedata.normalize({form!r}, prompt)"
+            )
+    return f"; {quoted(near)} is: take its spelling"
 
 
 def of_seed(lines: Lines, seed: int) -> Lines:

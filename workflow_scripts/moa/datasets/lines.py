@@ -26,6 +26,9 @@ ENDINGS = (".jsonl", ".jsonl.gz", ".csv")
 COLUMNS = ("prompt", "w", "response")
 SCORE = "score_"  # of a csv's columns
 SUM = 0.0101  # the paper's own (.33, .33, .33) sums to 0.99
+LARGEST = 1e30  # of scores: powers of larger ones are beyond float64, and so would be metrics
+SEEDS = 2**53  # whole numbers below it are the same as floats, as which a csv's seeds are read
+CELL = 2**31 - 1  # characters of a csv's cell; the module's own 131,072 are too few for some
 
 
 @dataclass(frozen=True)
@@ -103,7 +106,7 @@ def _text(row: Mapping[str, Any], name: str) -> str:
 
 def _weights(value: Any, objectives: Sequence[str]) -> list[float]:
     k = len(objectives)
-    if not isinstance(value, list) or not all(map(_is_number, value)):
+    if not isinstance(value, list) or not all(map(is_number, value)):
         raise ValueError(f"w is {short(value)}, not {k} numbers")
     if len(value) != k:
         raise ValueError(
@@ -119,26 +122,44 @@ def _scores(value: Any, objectives: Sequence[str]) -> dict[str, float]:
         what = "no `scores`" if value is None else f"scores are {short(value)}"
         raise ValueError(f"{what}: give one number per objective ({', '.join(objectives)})")
     for name in objectives:
-        if not _is_number(value.get(name)):
+        if not is_number(value.get(name)):
             said = short(value[name]) if name in value else "missing"
             raise ValueError(f"the score of {name} is {said}, not a finite number")
+        if abs(value[name]) > LARGEST:
+            raise ValueError(
+                f"the score of {name} is {short(value[name])}: scores are from {-LARGEST:g} to "
+                f"{LARGEST:g}; divide all of them by one number"
+            )
     return {f"raw_{name}": float(value[name]) for name in objectives}
 
 
 def _seed(value: Any) -> int:
-    if not _is_number(value) or value < 0 or value != int(value):
-        raise ValueError(f"seed is {short(value)}, not a whole number from 0")
+    if not is_number(value) or not 0 <= value < SEEDS or value != int(value):
+        raise ValueError(f"seed is {short(value)}, not a whole number from 0 to {SEEDS - 1}")
     return int(value)
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+def is_number(value: Any) -> bool:
+    """Whether it is a finite number, and no truth value."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number beyond float64
+        return False
 
 
 def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """The rows with their numbers, values as JSON would have them. Raises: JobError."""
     try:
         with _opened(path) as file:
+            # By its mark or by its null bytes, of which UTF-8 has none.
+            encoding = json.detect_encoding(file.buffer.peek(4)[:4]).upper()  # type: ignore[attr-defined]
+            if not encoding.startswith("UTF-8"):
+                raise JobError(
+                    f"{path} is in {encoding}, not UTF-8: convert it, for example with "
+                    f"`iconv -f {encoding} -t UTF-8`"
+                )
             yield from (
                 _csv_rows(path, file) if path.name.endswith(".csv") else _json_rows(path, file)
             )
@@ -177,6 +198,7 @@ def _json_rows(path: Path, file: TextIO) -> Iterator[tuple[int, dict[str, Any]]]
 
 
 def _csv_rows(path: Path, file: TextIO) -> Iterator[tuple[int, dict[str, Any]]]:
+    csv.field_size_limit(CELL)
     reader = csv.reader(file, strict=True)
     header = next(reader, [])
     if absent := [name for name in COLUMNS if name not in header]:

@@ -53,7 +53,7 @@ def draw(metrics: Mapping[str, Any], *, width: float = style.PAGE) -> Figure:
         _draw_measure(axes, runs, places, measure)
         optimum = (metrics.get("optimum") or {}).get(measure)
         if optimum is not None:
-            axes.axhline(optimum, **style.METHODS["optimum"].line(zorder=1.2))
+            axes.axhline(optimum, **style.OPTIMUM.line(zorder=1.2))
         axes.set_xlim(-0.5, len(values) - 0.5)
         axes.set_xticks(range(len(values)), [f"{value:g}" for value in values])
         axes.grid(False, axis="x")
@@ -67,7 +67,7 @@ def draw(metrics: Mapping[str, Any], *, width: float = style.PAGE) -> Figure:
 
 def _look(name: str, run: Mapping[str, Any]) -> style.Look:
     """Runs that differ by beta_w alone look the same: the axis tells them apart."""
-    return style.METHODS.get(name) or style.METHODS.get(run["method"], style.OTHERS[0])
+    return style.plain_look(name, run["method"]) or style.OTHERS[0]
 
 
 def _places(runs: Mapping[str, Any], values: list[float]) -> dict[str, float]:
@@ -119,7 +119,7 @@ def _handles(metrics: Mapping[str, Any], runs: Mapping[str, Any]) -> list[Any]:
     if any(collapsed(run) for run in runs.values()):
         handles.append(Patch(color=style.BAND, label="collapsed"))
     if metrics.get("optimum"):
-        handles.append(style.handle(style.METHODS["optimum"]))
+        handles.append(style.handle(style.OPTIMUM))
     return handles
 
 

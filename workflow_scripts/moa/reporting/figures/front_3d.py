@@ -56,7 +56,7 @@ def draw(metrics: Mapping[str, Any], *, width: float = style.PAGE) -> Figure:
     handles = [style.handle(look, linestyle="") for look in looks.values()]
     if optimum:
         dot = {"linestyle": "", "marker": ".", "markeredgecolor": style.GREY}
-        handles.append(style.handle(style.METHODS["optimum"], **dot))
+        handles.append(style.handle(style.OPTIMUM, **dot))
     style.legend(figure, handles, handlelength=1)
     footnotes.add(figure, _notes(metrics, looks))
 

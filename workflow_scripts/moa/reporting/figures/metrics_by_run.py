@@ -45,14 +45,14 @@ def draw(metrics: Mapping[str, Any], *, width: float = style.PAGE) -> Figure:
             _draw_run(axes, row, run, looks[name], measure)
         optimum = (metrics.get("optimum") or {}).get(measure)
         if optimum is not None:
-            axes.axvline(optimum, **style.METHODS["optimum"].line(zorder=1.2))
+            axes.axvline(optimum, **style.OPTIMUM.line(zorder=1.2))
         axes.grid(False, axis="y")
         axes.tick_params(left=False)
         axes.margins(x=0.1)
     panels[0, 0].set_yticks(range(len(runs)), [looks[name].label for name in runs])
     panels[0, 0].set_ylim(len(runs) - 0.5, -0.5)
     if metrics.get("optimum"):
-        style.legend(figure, [style.handle(style.METHODS["optimum"])])
+        style.legend(figure, [style.handle(style.OPTIMUM)])
     footnotes.add(figure, _notes(metrics, looks))
     return figure
 

@@ -41,7 +41,7 @@ def draw(metrics: Mapping[str, Any], *, width: float = style.PAGE) -> Figure:
             _draw_run(axes, runs[name], look, k, row)
         if optimum:
             best = max(point[k] for point in optimum["points"])
-            axes.axvline(best, **style.METHODS["optimum"].line(zorder=1.2))
+            axes.axvline(best, **style.OPTIMUM.line(zorder=1.2))
         labels = [look.label for look in looks.values()] if k == 0 or not wide else []
         axes.set_yticks(range(len(looks)), labels or [""] * len(looks))
         axes.set_ylim(len(looks) - 0.5, -0.5)  # first run on top
@@ -58,7 +58,7 @@ def draw(metrics: Mapping[str, Any], *, width: float = style.PAGE) -> Figure:
         if not has_front(runs[name])
     ]
     if optimum:
-        handles.append(style.handle(style.METHODS["optimum"]))
+        handles.append(style.handle(style.OPTIMUM))
     if handles:
         style.legend(figure, handles)
     footnotes.add(figure, _notes(metrics, looks))

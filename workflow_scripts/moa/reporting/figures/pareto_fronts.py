@@ -48,7 +48,7 @@ def draw(metrics: Mapping[str, Any], *, width: float = style.PAGE) -> Figure:
         for name, look in looks.items()
     ]
     if metrics.get("optimum"):
-        handles.append(style.handle(style.METHODS["optimum"]))
+        handles.append(style.handle(style.OPTIMUM))
     style.legend(figure, handles)
     footnotes.add(figure, _notes(metrics, looks))
 
@@ -103,7 +103,7 @@ def _draw_optimum(axes: Axes, optimum: Mapping[str, Any] | None, pair: Pair) -> 
         return
     two = len(optimum["points"][0]) == 2
     front = _project(optimum["front"] if two and optimum.get("front") else optimum["points"], pair)
-    look = style.METHODS["optimum"]
+    look = style.OPTIMUM
     axes.plot(*_line(front, two).T, **look.line(zorder=1.2))
     axes.plot(*_project(optimum["points"], pair).T, ".", color=look.colour, ms=3, zorder=1.3)
 

@@ -54,7 +54,7 @@ def draw(metrics: Mapping[str, Any], *, width: float = style.PAGE) -> Figure:
         optimum = (metrics.get("optimum") or {}).get(measure)
         for axes in (left, right):
             if optimum is not None and optimum < 2 * axes.get_ylim()[1]:
-                axes.axhline(optimum, **style.METHODS["optimum"].line(zorder=1.2))
+                axes.axhline(optimum, **style.OPTIMUM.line(zorder=1.2))
     low, high = panels[-1]
     low.set_xscale("log", base=2)
     values = sorted({_beta_c(runs[name]) for _, name in (*without, *with_term)})
@@ -72,7 +72,7 @@ def draw(metrics: Mapping[str, Any], *, width: float = style.PAGE) -> Figure:
         style.handle(looks[1], label=labels[with_it]),
     ]
     if metrics.get("optimum"):
-        handles.append(style.handle(style.METHODS["optimum"]))
+        handles.append(style.handle(style.OPTIMUM))
     style.legend(figure, handles)
     drawn = [name for _, name in (*without, *with_term, *ratios)]
     footnotes.add(figure, _notes(metrics, runs, drawn, beta_c, ratio))

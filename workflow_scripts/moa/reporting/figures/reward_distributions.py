@@ -22,7 +22,7 @@ from matplotlib.gridspec import GridSpec
 from matplotlib.lines import Line2D
 
 from moa.reporting.figures import clouds, footnotes, style
-from moa.reporting.figures.shown import compared
+from moa.reporting.figures.shown import compared, drawn
 
 NEEDS = ("scores",)
 SHOWN = 150  # dots per vector and panel at most
@@ -157,7 +157,7 @@ def _same_height(tops: list[Axes], sides: list[Axes]) -> None:
 def _notes(
     metrics: Mapping[str, Any], rows: pd.DataFrame, names: list[str], jittered: bool
 ) -> list[str]:
-    text = footnotes.sample_size(metrics, names)
+    text = footnotes.sample_size(metrics, names) + drawn(metrics, names)
     most = int(rows.groupby(["run", "vector"]).size().max()) if len(rows) else 0
     if most > SHOWN:
         text += f" Dots: {SHOWN} of the {most} responses per vector, drawn at random."

@@ -22,7 +22,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from moa.reporting.figures import clouds, footnotes, style
-from moa.reporting.figures.shown import compared, has_front
+from moa.reporting.figures.shown import compared, drawn, has_front
 
 NEEDS = ("scores",)
 ABREAST = 3  # panels in a row of a wide figure
@@ -131,7 +131,7 @@ def _draw_matrix(
 def _note(
     metrics: Mapping[str, Any], names: list[str], parts: list[np.ndarray], jittered: bool
 ) -> str:
-    text = footnotes.sample_size(metrics, names)
+    text = footnotes.sample_size(metrics, names) + drawn(metrics, names)
     text += (
         f" w: weights of {', '.join(metrics['objectives'])}; the diagonal is the key to colours."
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -34,6 +34,15 @@ def compared(metrics: Mapping[str, Any]) -> list[str]:
     found = [name for method in metrics["compared"] for name in first_run(metrics, method)]
     runs = metrics["runs"]
     return found or [name for name in runs if has_front(runs[name])][:2]
+
+
+def drawn(metrics: Mapping[str, Any], names: Sequence[str]) -> str:
+    """For a footnote: which these are, where they are no compared methods, but the first of more runs."""
+    runs = sum(map(has_front, metrics["runs"].values()))
+    if any(first_run(metrics, method) for method in metrics["compared"]) or len(names) == runs:
+        return ""
+    labels = [metrics["runs"][name].get("label") or name for name in names]
+    return f" Drawn: {' and '.join(labels)}, the first of {runs} runs."
 
 
 def share(progress: np.ndarray, n: int) -> np.ndarray:

@@ -99,8 +99,8 @@ METHODS: dict[str, Look] = {
     "mo_odpo_scalarised": Look("", "#56B4E9", "D"),
     "mo_odpo": Look("", "#0072B2", "s"),
     "mi_epo": Look("", "#D55E00", "o"),
-    "optimum": Look("Optimum (enumerated)", GREY, "", (0, (4, 2))),
 }
+OPTIMUM = Look("Optimum (enumerated)", GREY, "", (0, (4, 2)))  # no run's, whatever it is called
 # Runs of any other method, in the order of their names: such as responses of a user's own.
 OTHERS = (
     Look("", "#8A7A1F", "p"),
@@ -136,23 +136,23 @@ def tint(colour: str, amount: float) -> str:
 def looks(runs: Mapping[str, Mapping[str, Any]]) -> dict[str, Look]:
     """The look of every run, in the order to draw them: methods as in `METHODS`, then by name.
 
-    `runs` maps a name to {"method": ..., "label": ...}. A run whose name is in `METHODS` has that
-    look; any other has its method's colour in another tint, dashes and hollow markers, or, where its
-    method is not in `METHODS`, one of `OTHERS`. Which it gets depends only on the names in `runs`, not on
-    their order.
+    `runs` maps a name to {"method": ..., "label": ...}. A run whose method is not in `METHODS` has one of
+    `OTHERS`, whatever it is called. Any other whose name is in `METHODS` has that look, and else its
+    method's colour in another tint, dashes and hollow markers. Which it gets depends only on the names in
+    `runs`, not on their order.
     """
     rank = {method: i for i, method in enumerate(METHODS)}
 
     def place(name: str) -> tuple[int, bool, str]:
-        plain = name in METHODS
-        key = name if plain else runs[name]["method"]
-        return rank.get(key, len(rank)), not plain, name
+        method = runs[name]["method"]
+        plain = method in METHODS and name in METHODS
+        return rank.get(name if plain else method, len(rank)), not plain, name
 
     used: dict[str, int] = {}
     found: dict[str, Look] = {}
     for name in sorted(runs, key=place):
         method, plain = runs[name]["method"], name in METHODS
-        base, label = METHODS.get(name, METHODS.get(method)), runs[name].get("label") or name
+        base, label = plain_look(name, method), runs[name].get("label") or name
         if base is None:
             method, nth = "", used.get("others", 0)
             used["others"] = nth + 1
@@ -165,6 +165,11 @@ def looks(runs: Mapping[str, Mapping[str, Any]]) -> dict[str, Look]:
         amount, dashes = _VARIANTS[nth % len(_VARIANTS)]
         found[name] = Look(label, tint(base.colour, amount), base.marker, dashes, "white")
     return found
+
+
+def plain_look(name: str, method: str) -> Look | None:
+    """The one in `METHODS` that a run has or varies; None: its method is not there."""
+    return METHODS.get(name, METHODS[method]) if method in METHODS else None
 
 
 def expert(look: Look) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
@@ -10,9 +11,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from moa.datasets.faults import Faults
+from moa.datasets.lines import LARGEST
 from moa.evaluation.evaluate import BOOTSTRAP_SEED, evaluate, reward_table
 from moa.evaluation.runs import RunScores
 from moa.evaluation.settings import MetricsSettings
+from moa.oracles.scale import RewardScale
 from moa.reporting.explorer.content import content
 from moa.reporting.explorer.packing import packed
 from moa.reporting.explorer.page import page
@@ -21,11 +25,13 @@ from moa.reporting.tables.files import write_table
 from moa.runtime.errors import JobError
 from moa.runtime.files import file_digest
 from moa.tools.compare.files import check_names, named, read
+from moa.tools.compare.place import check_out, made_beside
 from moa.tools.compare.scale import as_it_is, constants, read_scale
 from moa.workflow.keys import constant
 from moa.workflow.methods import GIVEN
 from moa.workflow.outputs import EXPLORER, FIGURES
 
+FALLS = -0.3  # a control below it is hardly chance
 TABLES = ("summary", "comparisons", "references")  # those that ask for nothing but scores
 
 
@@ -39,11 +45,12 @@ def compare(
     Raises: JobError if a file cannot be used, or if they are not of the same prompts, w and seeds.
     """
     check_names(objectives, "objective")
-    _check_out(out)
+    check_out(out)
     runs = named(files)
     used = read_scale(scale, objectives) if scale else as_it_is(objectives)
     rows, vectors = read(runs, objectives)
     rows[used.norm_columns] = used.normalise(rows[used.raw_columns].to_numpy())
+    _check_scaled(rows, runs, used, scale)
     metrics = {
         "config": "compare",
         "task": out.resolve().name,
@@ -55,20 +62,33 @@ def compare(
         },
         **_metrics(rows, list(runs), objectives, vectors),
     }
-    _write(metrics, rows, out)
+    for name, run in metrics["runs"].items():
+        try:
+            json.dumps(run, allow_nan=False)
+        except ValueError:
+            raise JobError(
+                f"{runs[name]}: its scores are so large that some metric is beyond float64; "
+                "divide all scores by one number, or give a SCALE"
+            ) from None
+    with made_beside(out) as folder:
+        _write(metrics, rows, folder)
     return metrics
 
 
-def _check_out(out: Path) -> None:
-    """Nothing may be written through the links by which a config's results lead into the store."""
-    if out.exists() and not out.is_dir():
-        raise JobError(f"{out} is a file: name a folder, such as results/compare/mine")
-    places = (
-        out / EXPLORER,
-        *(p for part in ("tables", "figures") for p in (out / part).glob("*")),
-    )
-    if any(path.is_symlink() for path in places):
-        raise JobError(f"{out} shows results of the workflow: name another folder")
+def _check_scaled(
+    rows: pd.DataFrame, runs: dict[str, Path], scale: RewardScale, path: Path | None
+) -> None:
+    """Raises: JobError with the rows whose scores the scale has made too large for metrics."""
+    for name, own in rows.groupby("run", sort=False):
+        faults = Faults(runs[str(name)])
+        for objective, column in zip(scale.objectives, scale.norm_columns, strict=True):
+            for row in own.loc[own[column].abs() > LARGEST, "row"]:
+                faults.add(
+                    int(row),
+                    f"by the mean and std of {path} the score of {objective} is beyond {LARGEST:g}: "
+                    "check both",
+                )
+        faults.raise_any()
 
 
 def _metrics(
@@ -119,13 +139,24 @@ def notes_of(metrics: dict[str, Any]) -> list[str]:
     return notes
 
 
+def doubts(metrics: dict[str, Any]) -> list[str]:
+    """Runs that look as if OBJECTIVES were in another order than w: scores go by name, and w by place."""
+    falling = {
+        name: [objective for objective, of in run["control"].items() if of["mean"] < FALLS]
+        for name, run in metrics["runs"].items()
+    }
+    return [
+        f"{name}: the mean score falls as its weight grows ({', '.join(objectives)}): is OBJECTIVES in the "
+        "order of w?"
+        for name, objectives in falling.items()
+        if objectives
+    ]
+
+
 def _write(metrics: dict[str, Any], rows: pd.DataFrame, out: Path) -> None:
     tables, figures, notes = out / "tables", out / "figures", notes_of(metrics)
     for folder in (tables, figures):
-        folder.mkdir(parents=True, exist_ok=True)
-    for name in FIGURES:  # of an earlier comparison, which might have more
-        for ending in ("pdf", "png"):
-            (figures / f"{name}.{ending}").unlink(missing_ok=True)
+        folder.mkdir()
     for name in TABLES:
         write_table(name, metrics, {}, notes, tables, name)
     told = metrics | {"labels": {GIVEN.name: GIVEN.label}, "compared": []}
