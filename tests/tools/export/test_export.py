@@ -240,6 +240,11 @@ def test_a_folder_that_is_there_is_left_alone_and_a_failure_leaves_none(
         export("mi_epo")
     assert not list((tmp_path / "exported").iterdir())
 
+    (tmp_path / "exported" / "file").write_text("")
+    for out in ("exported/file/sub", "exported/file/sub/sub", "/proc/q", "n" * 300):
+        with pytest.raises(SystemExit, match=r"no folder can be made there \(.*\): name another"):
+            export("mi_epo", out=out)
+
     def fails(*_):
         raise KeyboardInterrupt
 
