@@ -153,6 +153,14 @@ def test_a_command_that_asks_for_no_preference_is_refused_before_the_model_is_lo
     assert "single experts are not mixed, so one weight is 1" in refusal(experts, x, "0.3", "0.7")
 
 
+def test_a_prompt_that_chat_refuses_is_refused_and_a_long_one_is_said_to_be_cut(export):
+    folder, w = export("mi_epo", "--merged"), ["0.3", "0.7"]
+    assert "the prompt is empty: say something" in refusal(folder, " ", *w)
+    assert "the prompt is not UTF-8: 'a \\udcff'" in refusal(folder, b"a \xff", *w)
+    assert "the tokenizer loses 29% of the prompt's" in refusal(folder, "Quetzalcoatl zymurgy", *w)
+    assert "cut at its front to 64 tokens" in command(folder, LONG, *w).stderr
+
+
 def test_a_model_that_is_merged_for_one_preference_answers_under_no_other(world, export):
     folder = export("rewarded_soups", "--merged", "--w", "0.3", "0.7")
     prompt = world.responses("rewarded_soups")["prompt"].iloc[0]
