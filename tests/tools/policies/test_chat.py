@@ -140,6 +140,12 @@ def test_what_is_no_preference_is_refused_with_the_objectives_named(say, weights
         say("mi_epo", "--w", *weights, "x")
 
 
+def test_a_prompt_that_is_a_number_is_told_where_it_stands(say):
+    with pytest.raises(SystemExit, match=r"w is 0\.3 0\.7 42: .* a number stands before --w"):
+        say("mi_epo", "--w", "0.3", "0.7", "42")
+    assert say("mi_epo", "42", "--w", "0.3", "0.7").startswith("w 0.3 0.7\n")
+
+
 def test_without_a_preference_or_a_readable_prompt_it_says_what_to_say(world, say):
     with pytest.raises(SystemExit, match=r"such as --w 0\.50 0\.50 for helpfulness, harmlessness"):
         say("mi_epo", "x")
