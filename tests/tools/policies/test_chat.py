@@ -31,7 +31,7 @@ class Terminal(io.StringIO):
 def say(world, monkeypatch, capsys):
     """Run the program; returns what it printed."""
 
-    def say(path, *arguments, stdin=""):
+    def say(path, *arguments, stdin="", err=False):
         for name in ("HF_HUB_OFFLINE", "HF_HUB_CACHE"):
             monkeypatch.setenv(name, "restored afterwards")
         for name in ("TRANSFORMERS_VERBOSITY", "HF_HUB_DISABLE_PROGRESS_BARS"):
@@ -40,7 +40,8 @@ def say(world, monkeypatch, capsys):
         monkeypatch.setattr(sys, "argv", ["chat.py", "--policy", str(world.path(path)), *arguments])
         monkeypatch.setattr(sys, "stdin", io.StringIO(stdin) if isinstance(stdin, str) else stdin)
         chat.main()
-        return capsys.readouterr().out
+        said = capsys.readouterr()
+        return said.err + said.out if err else said.out
 
     return say
 
@@ -153,6 +154,29 @@ def test_without_a_preference_or_a_readable_prompt_it_says_what_to_say(world, sa
         say("mi_epo", "--w", "0.5", "0.5", "Quetzalcoatl zymurgy")
     with pytest.raises(SystemExit, match="the prompt is empty"):
         say("mi_epo", "--w", "0.5", "0.5", stdin="\n")
+
+
+def test_bytes_that_are_no_text_are_refused(say):
+    pipe = io.TextIOWrapper(io.BytesIO(b"explain \xff"), encoding="utf-8")
+    with pytest.raises(SystemExit, match=r"the prompt is not UTF-8: 'explain \\udcff'"):
+        say("mi_epo", "--w", "0.5", "0.5", stdin=pipe)
+    with pytest.raises(SystemExit, match=r"the prompt is not UTF-8: 'explain \\udcff'"):
+        say("mi_epo", "--w", "0.5", "0.5", "explain \udcff")  # as Python has such an argument
+
+
+@pytest.mark.parametrize("seed", ["-5", "one"])
+def test_a_seed_that_is_none_is_refused(say, capsys, seed):
+    with pytest.raises(SystemExit, match="2"):
+        say("mi_epo", "--w", "0.5", "0.5", "--seed", seed, "x")
+    assert f"argument --seed: '{seed}' is not a whole number from 0" in capsys.readouterr().err
+
+
+def test_a_prompt_that_is_cut_is_said_to_be(world, say):
+    prompt = " ".join(["explain wiring this weekend"] * 30)
+    left = Asked(world.policy("mi_epo")).answer(prompt, [0.5, 0.5], seed=0).left_out
+    assert 0 < left < len(prompt)
+    said = f"longer than the policy's 64 tokens: its first {left} characters were left out"
+    assert said in say("mi_epo", "--w", "0.5", "0.5", prompt, err=True)
 
 
 def test_a_conversation_goes_on_after_a_mistake_and_takes_other_preferences(say, monkeypatch):
