@@ -8,6 +8,7 @@ evaluation's vectors, it is the one that the pipeline has.
 """
 
 import argparse
+import io
 import os
 import shutil
 import sys
@@ -26,6 +27,8 @@ def main() -> None:
     try:
         policy = find_policy(args.policy, args.seed)
         vectors = check_preferences(policy, args.w)
+        if isinstance(sys.stdin, io.TextIOWrapper):
+            sys.stdin.reconfigure(errors="surrogateescape")  # as arguments are: `answer` refuses it
         if args.prompt is None and not sys.stdin.isatty():
             args.prompt = sys.stdin.read()
         talk(policy, vectors, args)
@@ -44,7 +47,7 @@ def arguments() -> argparse.Namespace:
         help="a weight for each objective; say it again for another answer beside it",
     )
     parser.add_argument(
-        "--seed", type=int, help="of the random numbers; the policy's own, if not said"
+        "--seed", type=seed, help="of the random numbers; the policy's own, if not said"
     )
     parser.add_argument("--greedy", action="store_true", help="always the most probable token")
     parser.add_argument("--rewards", action="store_true", help="what each oracle thinks of it")
@@ -57,6 +60,12 @@ def arguments() -> argparse.Namespace:
             parser.error(f"one prompt at a time, in quotes; {prompts[-1]!r} is one more")
         args.prompt = prompts[0]
     return args
+
+
+def seed(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0")
+    return int(text)
 
 
 def is_number(text: str) -> bool:
@@ -84,6 +93,13 @@ def talk(policy: Policy, vectors: list[list[float]], args: argparse.Namespace) -
         answers = [asked.answer(x, w, seed, args.greedy) for w in vectors]
         rewards = oracles.of(x, [a.response.text for a in answers]) if oracles else None
         heads = [heading(policy, w) for w in vectors]
+        if cut := answers[0].left_out:
+            limit = policy.told["generation"]["max_prompt_tokens"]
+            print(
+                f"the prompt is longer than the policy's {limit} tokens: its first {cut} characters "
+                "were left out",
+                file=sys.stderr,
+            )
         width = shutil.get_terminal_size().columns
         print(shown(heads, answers, policy.objectives, width, rewards), flush=True)
 

@@ -113,21 +113,60 @@ def test_the_printed_program_alone_gives_the_pipelines_responses(world, export, 
     assert str(world.root) not in "".join(p.read_text() for p in moved.rglob("*.json"))
 
 
+def command(folder, *arguments):
+    """The folder's program as a command, which also prints when it has loaded the model."""
+    program = (folder / "usage.py").read_text()
+    loaded = program.replace("\nmodel = model.eval()", '\nprint("loaded")\nmodel = model.eval()')
+    (folder / "usage.py").write_text(loaded)
+    done = subprocess.run(
+        [sys.executable, folder / "usage.py", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    (folder / "usage.py").write_text(program)
+    return done
+
+
 def test_as_a_command_it_prints_a_response(world, export):
     folder = export("mi_epo", "--merged")
     assert (folder / "usage.py").read_text() == printed(folder)
-    prompt = world.responses("mi_epo")["prompt"].iloc[0]
-    outs = [
-        subprocess.run(
-            [sys.executable, folder / "usage.py", prompt, *weights],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        for weights in (["0.3", "0.7"], ["0.3", "0.8"])
-    ]
-    assert outs[0].returncode == 0 and outs[0].stdout.strip()
-    assert "give 2 weights from 0 that sum to 1, for ['helpfulness'" in outs[1].stderr
+    done = command(folder, world.responses("mi_epo")["prompt"].iloc[0], "0.3", "0.7")
+    assert done.returncode == 0 and done.stdout.removeprefix("loaded\n").strip()
+
+
+def refusal(folder, *arguments):
+    """What the program says of such arguments, before it loads the model."""
+    done = command(folder, *arguments)
+    assert done.returncode == 2 and not done.stdout and "Traceback" not in done.stderr, done.stderr
+    assert done.stderr.startswith("usage: usage.py [-h] prompt [w ...]\n")
+    return done.stderr.partition("error: ")[2]
+
+
+def test_a_command_that_asks_for_no_preference_is_refused_before_the_model_is_loaded(export):
+    folder, x = export("mi_epo", "--merged"), "explain wiring this weekend"
+    assert "arguments are required: prompt" in refusal(folder)
+    assert "argument w: invalid float value: 'wiring'" in refusal(folder, *x.split())
+    for w in ([], ["0.3", "0.8"], ["1", "nan"]):
+        assert "give 2 weights from 0 that sum to 1, for ['helpf" in refusal(folder, x, *w)
+    experts = export("rlhf", out="experts")
+    assert "single experts are not mixed, so one weight is 1" in refusal(experts, x, "0.3", "0.7")
+
+
+def test_a_prompt_that_chat_refuses_is_refused_and_a_long_one_is_said_to_be_cut(export):
+    folder, w = export("mi_epo", "--merged"), ["0.3", "0.7"]
+    assert "the prompt is empty: say something" in refusal(folder, " ", *w)
+    assert "the prompt is not UTF-8: 'a \\udcff'" in refusal(folder, b"a \xff", *w)
+    assert "the tokenizer loses 29% of the prompt's" in refusal(folder, "Quetzalcoatl zymurgy", *w)
+    assert "cut at its front to 64 tokens" in command(folder, LONG, *w).stderr
+
+
+def test_a_model_that_is_merged_for_one_preference_answers_under_no_other(world, export):
+    folder = export("rewarded_soups", "--merged", "--w", "0.3", "0.7")
+    prompt = world.responses("rewarded_soups")["prompt"].iloc[0]
+    assert "this model is merged for 0.3 0.7 alone" in refusal(folder, prompt, "1", "0")
+    said = [command(folder, prompt, *w) for w in ([], ["0.30", "0.7"])]
+    assert [done.returncode for done in said] == [0, 0]
 
 
 def test_the_card_tells_what_it_was_made_of_and_how_good_it_is(world, export):
@@ -208,6 +247,11 @@ def test_a_folder_that_is_there_is_left_alone_and_a_failure_leaves_none(
     with pytest.raises(SystemExit, match="is there already: name another folder"):
         export("mi_epo")
     assert not list((tmp_path / "exported").iterdir())
+
+    (tmp_path / "exported" / "file").write_text("")
+    for out in ("exported/file/sub", "exported/file/sub/sub", "/proc/q", "n" * 300):
+        with pytest.raises(SystemExit, match=r"no folder can be made there \(.*\): name another"):
+            export("mi_epo", out=out)
 
     def fails(*_):
         raise KeyboardInterrupt

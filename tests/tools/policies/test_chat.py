@@ -31,7 +31,7 @@ class Terminal(io.StringIO):
 def say(world, monkeypatch, capsys):
     """Run the program; returns what it printed."""
 
-    def say(path, *arguments, stdin=""):
+    def say(path, *arguments, stdin="", err=False):
         for name in ("HF_HUB_OFFLINE", "HF_HUB_CACHE"):
             monkeypatch.setenv(name, "restored afterwards")
         for name in ("TRANSFORMERS_VERBOSITY", "HF_HUB_DISABLE_PROGRESS_BARS"):
@@ -40,7 +40,8 @@ def say(world, monkeypatch, capsys):
         monkeypatch.setattr(sys, "argv", ["chat.py", "--policy", str(world.path(path)), *arguments])
         monkeypatch.setattr(sys, "stdin", io.StringIO(stdin) if isinstance(stdin, str) else stdin)
         chat.main()
-        return capsys.readouterr().out
+        said = capsys.readouterr()
+        return said.err + said.out if err else said.out
 
     return say
 
@@ -140,6 +141,12 @@ def test_what_is_no_preference_is_refused_with_the_objectives_named(say, weights
         say("mi_epo", "--w", *weights, "x")
 
 
+def test_a_prompt_that_is_a_number_is_told_where_it_stands(say):
+    with pytest.raises(SystemExit, match=r"w is 0\.3 0\.7 42: .* a number stands before --w"):
+        say("mi_epo", "--w", "0.3", "0.7", "42")
+    assert say("mi_epo", "42", "--w", "0.3", "0.7").startswith("w 0.3 0.7\n")
+
+
 def test_without_a_preference_or_a_readable_prompt_it_says_what_to_say(world, say):
     with pytest.raises(SystemExit, match=r"such as --w 0\.50 0\.50 for helpfulness, harmlessness"):
         say("mi_epo", "x")
@@ -147,6 +154,29 @@ def test_without_a_preference_or_a_readable_prompt_it_says_what_to_say(world, sa
         say("mi_epo", "--w", "0.5", "0.5", "Quetzalcoatl zymurgy")
     with pytest.raises(SystemExit, match="the prompt is empty"):
         say("mi_epo", "--w", "0.5", "0.5", stdin="\n")
+
+
+def test_bytes_that_are_no_text_are_refused(say):
+    pipe = io.TextIOWrapper(io.BytesIO(b"explain \xff"), encoding="utf-8")
+    with pytest.raises(SystemExit, match=r"the prompt is not UTF-8: 'explain \\udcff'"):
+        say("mi_epo", "--w", "0.5", "0.5", stdin=pipe)
+    with pytest.raises(SystemExit, match=r"the prompt is not UTF-8: 'explain \\udcff'"):
+        say("mi_epo", "--w", "0.5", "0.5", "explain \udcff")  # as Python has such an argument
+
+
+@pytest.mark.parametrize("seed", ["-5", "one"])
+def test_a_seed_that_is_none_is_refused(say, capsys, seed):
+    with pytest.raises(SystemExit, match="2"):
+        say("mi_epo", "--w", "0.5", "0.5", "--seed", seed, "x")
+    assert f"argument --seed: '{seed}' is not a whole number from 0" in capsys.readouterr().err
+
+
+def test_a_prompt_that_is_cut_is_said_to_be(world, say):
+    prompt = " ".join(["explain wiring this weekend"] * 30)
+    left = Asked(world.policy("mi_epo")).answer(prompt, [0.5, 0.5], seed=0).left_out
+    assert 0 < left < len(prompt)
+    said = f"longer than the policy's 64 tokens: its first {left} characters were left out"
+    assert said in say("mi_epo", "--w", "0.5", "0.5", prompt, err=True)
 
 
 def test_a_conversation_goes_on_after_a_mistake_and_takes_other_preferences(say, monkeypatch):

@@ -1,6 +1,7 @@
 """Which policy a path means."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -41,10 +42,19 @@ def test_a_path_that_means_none_or_several_is_refused(policies):
         find_policy(policies / "mi_epo")
     with pytest.raises(JobError, match="there are none of seed 7, but policies of seeds 0, 1"):
         find_policy(policies / "mi_epo", seed=7)
-    with pytest.raises(JobError, match=r"no such policy\. There: mi_epo-s0, .*TARGET=.*/mi_ep-s0`"):
+    target = "TARGET=results/tiny/safety/policies/mi_ep-s0`"
+    with pytest.raises(JobError, match=rf"no such policy\. There: mi_epo-s0, .*{target}"):
         find_policy(policies / "mi_ep")
     with pytest.raises(JobError, match="None is there yet"):
-        find_policy(policies.parent / "elsewhere" / "mi_epo")
+        find_policy(policies.parents[1] / "elsewhere" / "policies" / "mi_epo")
+
+
+def test_what_is_no_policys_path_is_told_the_form_of_one_and_no_target(policies):
+    (policies.parent / "README.md").write_text("no policy")
+    for path in (policies.parent, policies, policies.parent / "README.md", Path("/"), Path("x")):
+        with pytest.raises(JobError, match="The path of one has the form results/") as told:
+            find_policy(path)
+        assert "TARGET" not in str(told.value)
 
 
 def test_weights_are_as_exact_as_prompts_say_them():

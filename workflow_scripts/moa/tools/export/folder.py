@@ -22,12 +22,16 @@ def check_target(out: Path) -> None:
 def export(plan: Exported, out: Path) -> None:
     """Write weights, tokenizer, usage.py and README.md (the card, which prints usage.py).
 
-    Raises: JobError as `check_target`, or if the policy cannot be loaded whole.
+    Raises: JobError as `check_target`, or if no folder can be made there, or if the policy cannot be loaded
+    whole.
     """
-    check_target(out)
-    out.parent.mkdir(parents=True, exist_ok=True)
     staging = out.with_name(f".{out.name}.{os.getpid()}")
-    staging.mkdir()
+    try:
+        check_target(out)
+        out.parent.mkdir(parents=True, exist_ok=True)
+        staging.mkdir()
+    except OSError as error:
+        raise JobError(f"{out}: no folder can be made there ({error}): name another") from error
     try:
         program = usage(plan)
         (staging / "usage.py").write_text(program, encoding="utf-8")

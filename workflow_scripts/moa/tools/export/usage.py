@@ -7,6 +7,7 @@ import json
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from moa.models.goals import DECIMALS
+from moa.models.readable import MOST_LOST
 from moa.models.streams import Stream
 from moa.models.tokenizers import NEXT_TURN_MARKERS
 from moa.tools.export.exported import ADAPTERS, BASE, Exported
@@ -46,5 +47,6 @@ def usage(plan: Exported) -> str:
             markers=list(NEXT_TURN_MARKERS),
             stream=int(Stream.EVALUATION),
             goal_decimals=DECIMALS,
+            most_lost=MOST_LOST,
         )
     )

@@ -25,10 +25,11 @@ GREEDY = 1e-9  # a nucleus of the most probable token alone
 
 @dataclass(frozen=True)
 class Answer:
-    """reads: what the prompt says of w."""
+    """reads: what the prompt says of w. left_out: characters of x that it was cut by, at its front."""
 
     reads: str
     response: Response
+    left_out: int
 
 
 class Asked:
@@ -53,6 +54,8 @@ class Asked:
         """
         if not x:
             raise JobError("the prompt is empty: say something")
+        if x != x.encode(errors="replace").decode():
+            raise JobError(f"the prompt is not UTF-8: {x[-200:]!r}. Save or type it as UTF-8")
         told, settings = self.told, self.settings
         objectives, decimals = told["objectives"], settings.decimals
         try:
@@ -68,7 +71,8 @@ class Asked:
         streams = sample_streams([key], 1, sampling.max_new_tokens)
         prompts = encode([self.policy.prompt(cut, w)], self.tokenizer)
         ((ids,),) = generate(model, prompts, streams, sampling)
-        return Answer(self._reads(w), clean_response(ids, self.tokenizer))
+        response = clean_response(ids, self.tokenizer)
+        return Answer(self._reads(w), response, len(x) - len(cut))
 
     def example(self) -> str:
         """A test prompt, to show what prompts look like."""

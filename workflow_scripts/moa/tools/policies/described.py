@@ -103,9 +103,13 @@ def _by_run(path: Path, seed: int | None) -> Path:
         raise JobError(
             f"{path}: there are{asked} policies of seeds {seeds}: choose one with --seed"
         )
-    target = path if SEEDED.fullmatch(path.name) else f"{path}-s{seed or 0}"
+    form = "results/<config>/<task>/policies/<run>-s<seed>"
+    parts = path.absolute().parts[-5:]
+    if parts[0] != "results" or parts[3:4] != ("policies",):
+        raise JobError(f"{path}: no such policy. The path of one has the form {form}")
+    target = "/".join(parts) + ("" if SEEDED.fullmatch(path.name) else f"-s{seed or 0}")
     listed = f"There: {', '.join(there)}" if there else "None is there yet"
     raise JobError(
-        f"{path}: no such policy. {listed}. A path results/<config>/<task>/policies/<run>-s<seed> is a "
-        f"target, so `make run CONFIG=... TARGET={target}` makes it, if the config has such a run"
+        f"{path}: no such policy. {listed}. A path {form} is a target, so "
+        f"`make run CONFIG=... TARGET={target}` makes it, if the config has such a run"
     )

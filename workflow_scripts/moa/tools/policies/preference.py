@@ -24,6 +24,12 @@ def check_preferences(policy: Policy, asked: Sequence[Sequence[str]]) -> list[li
         return policy.told["vectors"]
     if not asked:
         raise JobError(f"say what is wanted, such as {example(policy.objectives)}")
+    for w in asked:
+        if len(w) == len(policy.objectives) + 1:
+            raise JobError(
+                f"w is {' '.join(w)}: {len(w)} numbers, but the policy has {len(w) - 1} objectives, "
+                f"{_listed(policy.objectives)}. A prompt that is a number stands before --w"
+            )
     decimals = policy.told["generation"]["decimals"]
     return [check_preference(w, policy.objectives, decimals) for w in asked]
 
