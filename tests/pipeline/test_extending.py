@@ -41,7 +41,7 @@ def take(checkout, *, loss=True):
     edited(methods, ")\nMETHODS:", textwrap.indent(line, "    ") + ")\nMETHODS:")
     style = scripts / "moa/reporting/figures/style.py"
     line = found["moa/reporting/figures/style.py"]
-    edited(style, '    "optimum": Look', f'    {line}    "optimum": Look')
+    edited(style, "}\nOPTIMUM = ", f"    {line}}}\nOPTIMUM = ")
     config = yaml.safe_load((checkout / "tiny.yaml").read_text())
     config["tasks"]["safety"]["beta_w_sweep"] = []
     config["runs"] = [{"name": "mo_odpo", "method": "mo_odpo"}]
