@@ -31,7 +31,7 @@ from moa.workflow.keys import constant
 from moa.workflow.methods import GIVEN
 from moa.workflow.outputs import EXPLORER, FIGURES
 
-FALLS = -0.3  # a control below it is hardly chance
+FALLS = -0.3  # a control below it asks for a doubt; of few vectors it can be chance, so for no more
 TABLES = ("summary", "comparisons", "references")  # those that ask for nothing but scores
 
 
